@@ -1,0 +1,63 @@
+# Everything here needs Python 3.11 or newer, make and the network; the rest is installed into .venv.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+T ?= tests
+ARGS ?=
+QUICK ?=
+JSON ?=
+
+.PHONY: help
+help: ## Show the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## Create .venv with the locked versions
+
+# The same tool with the same lock installs in both cases, so everybody runs the same versions.
+$(STAMP): pyproject.toml uv.lock
+	@export UV_PROJECT_ENVIRONMENT=$(VENV); \
+	if command -v uv >/dev/null 2>&1; then \
+		uv sync --frozen --inexact --quiet; \
+	else \
+		for name in $(PYTHON) python3 python3.11 python3.12 python3.13; do \
+			if "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$name; break; fi; \
+		done; \
+		test -n "$${found:-}" || { echo "需要 Python 3.11 或更新版本 / Python 3.11 or newer is needed" >&2; exit 1; }; \
+		$(BIN)/python -m pip --version >/dev/null 2>&1 || "$$found" -m venv $(VENV); \
+		test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; \
+		$(BIN)/uv sync --frozen --inexact --quiet --python $(BIN)/python; \
+	fi
+	@touch $@
+
+.PHONY: demo
+demo: $(STAMP) ## Play a working day of an invented street (ARGS="--once --json")
+	@$(BIN)/bihuan demo $(ARGS)
+
+.PHONY: up
+up: $(STAMP) ## Run everything on this machine until Ctrl-C
+	@$(BIN)/bihuan up $(ARGS)
+
+.PHONY: test
+test: $(STAMP) ## Run the tests (T=tests/domain for a part of them)
+	$(BIN)/python -m pytest $(T) $(ARGS)
+
+.PHONY: lint
+lint: $(STAMP) ## Check style, types and the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(STAMP) ## Put the code into the agreed format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(STAMP) ## Measure against the bare engine (QUICK=1 for a short run, JSON=1 for one object)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(JSON),--json) $(ARGS)
