@@ -1,0 +1,38 @@
+"""What client, worker and replayer have in common.
+
+Owns data converter and workflow runner, bundled so that the three cannot differ. Must not name any workflow.
+"""
+
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+# The sandbox imports the module of a workflow, and all it imports, once more for every run, except these:
+_PASSED_THROUGH = (
+    # pure or replay-safe, and costly to import again
+    *("domain", "pydantic", "pydantic_core", "annotated_types", "structlog"),
+    # what only tests import beside their workflows; a compiled extension that is initialised twice in one process
+    # (asyncpg does not forbid it) crashes that process later
+    *("ledger", "activities", "runtime", "asyncpg", "cryptography", "psutil", "yaml", "python_calamine"),
+    *("pytest", "hypothesis"),
+)
+
+
+def bihuan_plugin(*, sandboxed: bool = False) -> SimplePlugin:
+    """The plugin for ``Client.connect``, ``Worker`` and ``Replayer``.
+
+    ``sandboxed`` guards workflow code against non-deterministic calls; tests use it. Production does without:
+    the import rules keep workflow code pure, and the sandbox costs about a third of a worker's time.
+    """
+    return SimplePlugin(
+        "bihuan",
+        data_converter=pydantic_data_converter,
+        workflow_runner=_runner(sandboxed),
+    )
+
+
+def _runner(sandboxed: bool) -> WorkflowRunner:
+    if not sandboxed:
+        return UnsandboxedWorkflowRunner()
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH))

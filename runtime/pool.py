@@ -1,0 +1,48 @@
+"""Connections to PostgreSQL.
+
+Owns how a connection is set up: types, time zone, limits, role. Must not hold SQL of the ledger.
+"""
+
+import json
+from datetime import timedelta
+
+import asyncpg
+
+_CONNECT_TIMEOUT = timedelta(seconds=5)
+
+
+async def open_pool(dsn: str, *, size: int = 10, role: str | None = None, name: str = "bihuan") -> asyncpg.Pool:
+    """A pool of at most ``size`` connections, one of them opened at once; the caller closes it.
+
+    Each connection speaks UTC, reads and writes ``jsonb`` as Python values, gives up a statement after 30 s, a lock
+    after 10 s and an idle transaction after 30 s, and acts as ``role`` when one is given. ``name`` is what
+    PostgreSQL shows as the application.
+
+    Raises ``OSError`` or ``asyncpg.PostgresError`` when the server cannot be reached or refuses.
+    """
+    settings = {
+        "application_name": name,
+        "timezone": "UTC",
+        "statement_timeout": "30s",
+        "lock_timeout": "10s",
+        "idle_in_transaction_session_timeout": "30s",
+    }
+    if role is not None:
+        settings["role"] = role
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        init=_prepare,
+        server_settings=settings,
+        timeout=_CONNECT_TIMEOUT.total_seconds(),
+        command_timeout=45,
+    )
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("jsonb", encoder=_to_json, decoder=json.loads, schema="pg_catalog")
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,161 @@
+"""The settings of one installation, read once from the environment.
+
+Owns every key, its default and its meaning. Must not open connections or create files. Each setting is the variable
+``BIHUAN_<NAME>``; a secret may be given as ``BIHUAN_<NAME>_FILE``, the path of a file that holds it.
+"""
+
+import os
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from domain.errors import Refused
+from runtime.endpoints import Endpoints, read_endpoints
+
+PREFIX = "BIHUAN_"
+_SECRETS = frozenset({"database_url"})
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours"}
+
+
+def _span(value: object) -> object:
+    """Read ``500ms``, ``3s``, ``2m`` or ``1h``; what else is a duration, and what is none, pydantic decides."""
+    found = re.fullmatch(r"(\d+)(ms|s|m|h)", value) if isinstance(value, str) else None
+    return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else value
+
+
+Span = Annotated[timedelta, BeforeValidator(_span)]
+
+
+def _user_data() -> Path:
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "bihuan"
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads ``BIHUAN_<NAME>_FILE`` for each secret setting."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE") if field_name in _SECRETS else None
+        return (Path(path).read_text(encoding="utf-8").strip() if path else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class Settings(BaseSettings):
+    """Everything that may differ between two installations; frozen, complete with defaults."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
+
+    data: Path = Field(default_factory=_user_data, description="Data folder of the embedded servers, logs and keys")
+    database_url: SecretStr | None = Field(
+        default=None, description="PostgreSQL address; without it the instance running on the data folder is used"
+    )
+    temporal_address: str | None = Field(
+        default=None, description="Temporal address host:port; without it the instance on the data folder is used"
+    )
+    temporal_namespace: str = Field(default="default", description="Temporal namespace")
+    task_queue: str = Field(default="bihuan", description="Task queue of the workflows and their activities")
+    master_key_file: Path | None = Field(
+        default=None, description="File with the 32-byte master key of the vault; default <data>/master.key"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
+    log_format: Literal["console", "json"] = Field(default="console", description="Logs for people or for machines")
+    language: Literal["zh", "en"] = Field(default="zh", description="Language of messages for people")
+    workflow_pollers: int = Field(default=16, ge=2, le=200, description="Workflow task pollers of one worker")
+    nonsticky_ratio: float = Field(default=0.5, gt=0, lt=1, description="Share of pollers on the shared queue")
+    max_cached_workflows: int = Field(default=1000, ge=0, description="Processes one worker keeps in memory")
+    sticky_timeout: Span = Field(
+        default=timedelta(seconds=3), description="How long a process waits for the worker that had it in memory"
+    )
+    graceful_shutdown: Span = Field(
+        default=timedelta(seconds=20), description="How long a stopping worker lets its activities finish"
+    )
+    pool_size: int = Field(default=10, ge=1, le=100, description="PostgreSQL connections of one worker or console")
+    sandbox: bool = Field(default=False, description="Run workflows in the sandbox (slower; for development)")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over secret files."""
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+    @classmethod
+    def load(cls, **given: Any) -> "Settings":
+        """The settings of this process; ``given`` wins over the environment.
+
+        Raises ``Refused('settings.invalid')`` naming the first wrong variable, or ``'settings.unreadable'`` for a
+        secret file that cannot be read. The wrong value itself is never repeated: it may be a secret.
+        """
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            name = PREFIX + "_".join(str(part) for part in first["loc"][:1]).upper()
+            raise Refused("settings.invalid", field=name, name=name, reason=first["msg"]) from None
+        except OSError as error:
+            raise Refused("settings.unreadable", path=error.filename, reason=error.strerror) from error
+
+    @property
+    def key_file(self) -> Path:
+        """Where the vault's master key lies."""
+        return self.master_key_file or self.data / "master.key"
+
+
+class SettingRow(NamedTuple):
+    """One line of the configuration table."""
+
+    variable: str
+    default: str
+    meaning: str
+
+
+def settings_table() -> list[SettingRow]:
+    """Every setting with its variable, default and meaning, in the order of declaration."""
+    return [
+        SettingRow(PREFIX + name.upper(), _shown(name, field), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def _shown(name: str, field: FieldInfo) -> str:
+    if name == "data":
+        return "~/.local/share/bihuan"
+    default = field.default
+    if isinstance(default, timedelta):
+        return f"{default // timedelta(seconds=1)}s"
+    return "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def find_endpoints(settings: Settings) -> Endpoints:
+    """Where PostgreSQL and Temporal are: from the settings where given, else from the instance on the data folder.
+
+    Raises ``Refused('instance.not_running')`` when an address is neither given nor published by a living instance.
+    """
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+    if url and settings.temporal_address:
+        return Endpoints(
+            pid=os.getpid(),
+            postgres=url,
+            temporal=settings.temporal_address,
+            namespace=settings.temporal_namespace,
+            started_at=datetime.now(UTC),
+        )
+    running = read_endpoints(settings.data)
+    if running is None:
+        raise Refused("instance.not_running", folder=settings.data)
+    return running.model_copy(
+        update={"postgres": url or running.postgres, "temporal": settings.temporal_address or running.temporal}
+    )

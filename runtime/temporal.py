@@ -1,0 +1,41 @@
+"""The connection to Temporal.
+
+Owns how a client is made. Must not start servers or name workflows.
+"""
+
+import asyncio
+import time
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from domain.errors import Refused
+from runtime.plugin import bihuan_plugin
+
+
+async def connect(
+    address: str,
+    namespace: str = "default",
+    *,
+    sandboxed: bool = False,
+    patience: timedelta = timedelta(seconds=20),
+) -> Client:
+    """A client for ``namespace`` that carries the plugin, so workers made from it carry it too.
+
+    Tries again until the server answers, for at most ``patience``; afterwards raises
+    ``Refused('temporal.unreachable')``. A connected client heals by itself when the server comes back.
+    """
+    deadline = time.monotonic() + patience.total_seconds()
+    while True:
+        try:
+            client = await Client.connect(address, namespace=namespace, plugins=[bihuan_plugin(sandboxed=sandboxed)])
+            if await client.service_client.check_health():
+                return client
+        except (RuntimeError, RPCError) as error:
+            # The library reports a refused connection as a bare RuntimeError.
+            if time.monotonic() >= deadline:
+                raise Refused("temporal.unreachable", address=address) from error
+        if time.monotonic() >= deadline:
+            raise Refused("temporal.unreachable", address=address)
+        await asyncio.sleep(0.2)

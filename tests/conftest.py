@@ -1,0 +1,70 @@
+"""Real servers for the tests, started once per session under a temporary folder."""
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+from temporalio.common import SearchAttributeKey
+from temporalio.testing import WorkflowEnvironment
+
+from runtime.leaving import leave
+from runtime.plugin import bihuan_plugin
+from runtime.postgres import EmbeddedPostgres
+from runtime.temporal_server import temporal_binary
+
+SEARCH_ATTRIBUTE_KEYS = (
+    SearchAttributeKey.for_keyword("BihuanStage"),
+    SearchAttributeKey.for_keyword_list("BihuanDepartment"),
+    SearchAttributeKey.for_keyword("BihuanStreet"),
+    SearchAttributeKey.for_datetime("BihuanDue"),
+    SearchAttributeKey.for_keyword("BihuanRules"),
+)
+
+
+_exit_code = pytest.StashKey[int]()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[_exit_code] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave as every entry point does: the interpreter's own shutdown sometimes turns a success into an abort."""
+    if _exit_code in config.stash:
+        leave(config.stash[_exit_code])
+
+
+@pytest.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
+    """A running PostgreSQL 18 for the whole session."""
+    async with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture
+async def fresh_database(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The address of a new, empty database, dropped after the test."""
+    name = f"t_{uuid4().hex}"
+    await postgres.create_database(name)
+    yield postgres.dsn(name)
+    await postgres.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
+    """A real Temporal server on which every workflow has its own clock, and waiting costs no time."""
+    environment = await WorkflowEnvironment.start_time_skipping_v2(
+        dev_server_existing_path=str(temporal_binary()),
+        search_attributes=SEARCH_ATTRIBUTE_KEYS,
+        plugins=[bihuan_plugin(sandboxed=True)],
+        dev_server_extra_args=[
+            "--dynamic-config-value",
+            "frontend.WorkflowTimeSkippingEnabled=true",
+            # Timers fire as soon as the clock is moved instead of a second later.
+            "--dynamic-config-value",
+            'history.timerProcessorMaxTimeShift="1ms"',
+        ],
+    )
+    async with environment:
+        yield environment
