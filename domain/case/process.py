@@ -1,0 +1,25 @@
+"""The case as a process definition."""
+
+from pydantic import TypeAdapter
+
+from domain.case.commands import Command
+from domain.case.decide import decide
+from domain.case.events import CaseEvent
+from domain.case.plan import answer, hand_over, plan
+from domain.case.state import Case, evolve
+from domain.case.vocabulary import STAGE_NAMES
+from domain.process import Process
+
+CASE: Process[Case] = Process(
+    name="case",
+    command=TypeAdapter(Command),
+    event=TypeAdapter(CaseEvent),
+    state=TypeAdapter(Case),
+    opening=frozenset({"register"}),
+    decide=decide,
+    evolve=evolve,
+    plan=plan,
+    answer=answer,
+    hand_over=hand_over,
+    stage_names=STAGE_NAMES,
+)

@@ -1,0 +1,167 @@
+"""The words of a case (DOMAIN §8): stages, reasons, grades, and the small values that commands and events share."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from domain.base import Frozen
+from domain.text import Code, Line
+
+
+class Stage(StrEnum):
+    """The stages of a case (DOMAIN §2)."""
+
+    REGISTERED = "registered"
+    ON_THE_SPOT = "on_the_spot"
+    WHISTLED = "whistled"
+    DISPATCHED = "dispatched"
+    HANDLING = "handling"
+    RETURNED = "returned"
+    STRUCK_OFF = "struck_off"
+    VERIFIED = "verified"
+    SIGNED = "signed"
+    FED_BACK = "fed_back"
+    SETTLED = "settled"
+    APPRAISED = "appraised"
+    ARCHIVED = "archived"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
+STAGE_NAMES: dict[Stage, tuple[str, str]] = {
+    Stage.REGISTERED: ("已登记", "registered"),
+    Stage.ON_THE_SPOT: ("现场办结", "handled on the spot"),
+    Stage.WHISTLED: ("已吹哨", "whistled"),
+    Stage.DISPATCHED: ("已派单", "dispatched"),
+    Stage.HANDLING: ("处置中", "handling"),
+    Stage.RETURNED: ("已退单", "returned"),
+    Stage.STRUCK_OFF: ("已销账", "struck off"),
+    Stage.VERIFIED: ("已核查", "verified"),
+    Stage.SIGNED: ("已双签", "signed"),
+    Stage.FED_BACK: ("已反馈", "fed back"),
+    Stage.SETTLED: ("已结账", "settled"),
+    Stage.APPRAISED: ("已考评", "appraised"),
+    Stage.ARCHIVED: ("已归档", "archived"),
+    Stage.DECLINED: ("不予受理", "declined"),
+    Stage.WITHDRAWN: ("已撤回", "withdrawn"),
+}
+
+FINAL = frozenset({Stage.ARCHIVED, Stage.DECLINED, Stage.WITHDRAWN})
+"""Stages from which nothing leads on."""
+
+
+class Mode(StrEnum):
+    """办理方式: on the spot, within a limit, by consultation."""
+
+    ON_THE_SPOT = "on_the_spot"
+    WITHIN_LIMIT = "within_limit"
+    CONSULTATION = "consultation"
+
+
+class Level(StrEnum):
+    """The level that answers for the case; each rework beyond the limit raises it."""
+
+    COMMUNITY = "community"
+    STREET = "street"
+    DISTRICT = "district"
+
+
+class WhistleReason(StrEnum):
+    """Why the community calls for departments."""
+
+    REFLECTED = "reflected"
+    JOINT_ENFORCEMENT = "joint_enforcement"
+    EMERGENCY_RESPONSE = "emergency_response"
+    OTHER = "other"
+
+
+class DeclineReason(StrEnum):
+    """Why a request is not taken on."""
+
+    NOT_IN_SCOPE = "not_in_scope"
+    NO_FACTS = "no_facts"
+    IN_COURT = "in_court"
+    ALREADY_ANSWERED = "already_answered"
+    OTHER = "other"
+
+
+class Satisfaction(StrEnum):
+    """The resident's grade."""
+
+    VERY_SATISFIED = "very_satisfied"
+    SATISFIED = "satisfied"
+    FAIR = "fair"
+    DISSATISFIED = "dissatisfied"
+    VERY_DISSATISFIED = "very_dissatisfied"
+
+
+DISSATISFIED = frozenset({Satisfaction.DISSATISFIED, Satisfaction.VERY_DISSATISFIED})
+
+
+class Audience(StrEnum):
+    """Whom the result is told: 双向反馈 is two facts."""
+
+    DEPARTMENT = "department"
+    RESIDENT = "resident"
+
+
+class ReworkCause(StrEnum):
+    """What sends a case back to the department."""
+
+    CHECK_FAILED = "check_failed"
+    SIGNATURE_REFUSED = "signature_refused"
+    RESIDENT_DISSATISFIED = "resident_dissatisfied"
+
+
+class EvidenceKind(StrEnum):
+    """What a piece of evidence shows."""
+
+    BEFORE = "before"
+    AFTER = "after"
+    DOCUMENT = "document"
+
+
+def _check_digest(value: str) -> str:
+    if len(value) != 64 or any(letter not in "0123456789abcdef" for letter in value):
+        raise PydanticCustomError("digest.malformed", "not a SHA-256 digest")
+    return value
+
+
+Digest = Annotated[str, AfterValidator(_check_digest)]
+"""A SHA-256 digest as 64 lower-case hexadecimal letters."""
+
+
+class Evidence(Frozen):
+    """A file by reference and digest; the file itself never enters an event."""
+
+    kind: EvidenceKind
+    ref: Code
+    digest: Digest
+    note: Line | None = None
+
+
+class Workload(Frozen):
+    """What a department spent on the case (费随事转). Cost in fen; all counts whole numbers."""
+
+    people: int = Field(ge=0, le=10_000)
+    minutes: int = Field(ge=0, le=10_000_000)
+    vehicles: int = Field(default=0, ge=0, le=1_000)
+    cost_fen: int = Field(default=0, ge=0, le=10**13)
+
+
+class Scores(Frozen):
+    """What the community thinks of a department's work in this case, 0 to 100 each."""
+
+    speed: int = Field(ge=0, le=100)
+    quality: int = Field(ge=0, le=100)
+    attitude: int = Field(ge=0, le=100)
+
+
+class Place(Frozen):
+    """Where a case belongs, as the registry had it on the day. A case without a grid waits to be placed."""
+
+    street: str | None = None
+    community: str | None = None
+    grid: str | None = None

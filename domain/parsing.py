@@ -1,0 +1,63 @@
+"""From outside data to values, with refusals that name the field, the problem and the remedy."""
+
+import json
+from typing import Any, NoReturn
+
+from pydantic import TypeAdapter, ValidationError
+
+from domain.errors import Refused
+from domain.process import Process
+from domain.refusals import CATALOGUE
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The JSON value in ``text``. Raises ``Refused`` ``json.malformed`` with line and column."""
+    try:
+        return json.loads(text)
+    except UnicodeDecodeError as error:
+        raise Refused("json.malformed", line=1, column=error.start + 1) from None
+    except json.JSONDecodeError as error:
+        raise Refused("json.malformed", line=error.lineno, column=error.colno) from None
+
+
+def parse(adapter: TypeAdapter[Any], raw: Any) -> Any:
+    """The value that the decoded JSON ``raw`` describes.
+
+    Raises ``Refused`` for the first thing that is wrong with it. The offending value is never repeated unless it
+    is a word of ours or a limit: it may be personal.
+    """
+    try:
+        return adapter.validate_python(raw)
+    except ValidationError as error:
+        _refuse(error, tagged=False)
+
+
+def parse_command(process: Process[Any], raw: Any) -> Any:
+    """The command of ``process`` that ``raw`` describes. Raises ``Refused`` like ``parse``."""
+    try:
+        return process.command.validate_python(raw)
+    except ValidationError as error:
+        _refuse(error, tagged=True)
+
+
+def _refuse(error: ValidationError, *, tagged: bool) -> NoReturn:
+    first = error.errors(include_url=False, include_input=False)[0]
+    kind, context = first["type"], {name: str(value) for name, value in (first.get("ctx") or {}).items()}
+    # In a tagged union the tag stands first in the path of an error; people do not write it as a field.
+    path = [str(part) for part in first["loc"]][1 if tagged and first["loc"] else 0 :]
+    field = ".".join(path) or "kind"
+    match kind:
+        case "missing":
+            raise Refused("field.missing", field=field) from None
+        case "extra_forbidden":
+            raise Refused("field.unknown", field=field) from None
+        case "union_tag_not_found":
+            raise Refused("field.missing", field="kind") from None
+        case "union_tag_invalid":
+            tag = context.get("tag", "")[:40]
+            known = context.get("expected_tags", "").replace("'", "")
+            raise Refused("command.unknown_kind", field="kind", kind=tag, known=known) from None
+        case _ if kind in CATALOGUE:
+            raise Refused(kind, field=field, **context) from None
+        case _:
+            raise Refused("field.invalid", field=field, reason=first["msg"]) from None

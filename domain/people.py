@@ -1,0 +1,60 @@
+"""Who acts: roles and actors.
+
+Owns the role names (DOMAIN §8) and the actor that every command and every fact carries. Actors are named by the
+code the registry gave them, never by a personal name.
+"""
+
+from enum import StrEnum
+
+from domain.base import Recalled
+
+
+class Role(StrEnum):
+    """The roles of the trade; ``system`` is time itself and rules acting on nobody's behalf."""
+
+    GRID_WORKER = "grid_worker"
+    GRID_HEAD = "grid_head"
+    VANGUARD_CAPTAIN = "vanguard_captain"
+    COMMUNITY = "community"
+    STREET_DISPATCHER = "street_dispatcher"
+    DEPARTMENT_HANDLER = "department_handler"
+    DEPARTMENT_HEAD = "department_head"
+    SUPERVISOR = "supervisor"
+    RESIDENT = "resident"
+    HOTLINE = "hotline"
+    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator"
+    SYSTEM = "system"
+
+
+ROLE_NAMES: dict[Role, tuple[str, str]] = {
+    Role.GRID_WORKER: ("网格员", "grid worker"),
+    Role.GRID_HEAD: ("网格长", "grid head"),
+    Role.VANGUARD_CAPTAIN: ("先锋队长", "vanguard captain"),
+    Role.COMMUNITY: ("社区", "community"),
+    Role.STREET_DISPATCHER: ("街道派单员", "street dispatcher"),
+    Role.DEPARTMENT_HANDLER: ("部门经办人", "department handler"),
+    Role.DEPARTMENT_HEAD: ("部门负责人", "department head"),
+    Role.SUPERVISOR: ("督办员", "supervisor"),
+    Role.RESIDENT: ("居民", "resident"),
+    Role.HOTLINE: ("热线", "hotline"),
+    Role.AUDITOR: ("审计员", "auditor"),
+    Role.ADMINISTRATOR: ("管理员", "administrator"),
+    Role.SYSTEM: ("系统", "system"),
+}
+
+
+class Actor(Recalled):
+    """A person acting in one role at the time of the act.
+
+    ``organisation`` is the unit the role is held in (community, street or department), ``grid`` the grid for
+    roles held in a grid. A resident has neither.
+    """
+
+    person: str
+    role: Role
+    organisation: str | None = None
+    grid: str | None = None
+
+
+SYSTEM = Actor(person="system", role=Role.SYSTEM)

@@ -1,0 +1,227 @@
+"""What a process is: a decider, its plan, and the messages between the shell and the ledger.
+
+Owns the shapes that every process shares. A process is a handful of pure functions over frozen values
+(``Process``); ``workflows.shell`` hosts it, ``ledger.acting`` lets it decide and records the outcome.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import Field, JsonValue, TypeAdapter
+
+from domain.base import Frozen, Recalled
+from domain.errors import Refusal
+from domain.limits import Instant
+from domain.people import Actor
+from domain.registry import Registry
+from domain.rules import RuleBook
+
+Json = dict[str, JsonValue]
+
+ACT = "act"
+"""The name of the activity that decides and records."""
+
+HAND_OVER = "hand_over"
+"""The name of the activity by which a task reaches a department; departments with an own system implement it."""
+
+
+class Event(Recalled):
+    """The base of every fact: when it happened (UTC) and who did it."""
+
+    at: Instant
+    by: Actor
+
+
+class TimePasses(Frozen):
+    """Time itself as a command; no door offers it."""
+
+    kind: Literal["time_passes"] = "time_passes"
+
+
+@dataclass(frozen=True)
+class World:
+    """What a decision may look at besides the state: immutable, versioned registry and rule books.
+
+    ``registry`` is None in a dry run far from the ledger: such a run refuses nothing for lack of knowledge.
+    """
+
+    registry: Registry | None = None
+    rule_books: Mapping[str, RuleBook] = field(default_factory=dict)
+    current_rules: str | None = None
+
+
+class Task(Recalled):
+    """Somebody must do something, until ``due_at`` (UTC).
+
+    ``queue`` is set when the task is to be handed over to a department: the task queue of the department's own
+    system, or the empty string for the stock hand-over into the inbox.
+    """
+
+    id: str
+    kind: str
+    role: str
+    organisation: str | None = None
+    grid: str | None = None
+    person: str | None = None
+    opened_at: Instant
+    due_at: Instant | None = None
+    queue: str | None = None
+    pick_up_within: str = "5m"
+
+
+class Attributes(Recalled):
+    """What Temporal's own pages may filter by; never personal data."""
+
+    stage: str
+    departments: tuple[str, ...] = ()
+    street: str | None = None
+    due_at: Instant | None = None
+    rules_version: str = ""
+
+
+class Plan(Recalled):
+    """What follows from a state: the next alarm, the open tasks, the stage, and whether all is done.
+
+    ``details`` is the text Temporal's pages show for the process: markdown without personal data.
+    """
+
+    attributes: Attributes
+    alarm: Instant | None = None
+    tasks: tuple[Task, ...] = ()
+    finished: bool = False
+    details: str = ""
+
+    @property
+    def stage(self) -> str:
+        """The stage as written in the attributes."""
+        return self.attributes.stage
+
+
+class Envelope(Frozen):
+    """A command on its way: who sends it, and the id that makes it take effect once."""
+
+    command_id: str
+    actor: Actor
+    command: Json
+
+
+class Answer(Recalled):
+    """What the sender of an accepted command is told; the same again for the same command id.
+
+    Events ``seq_from`` to ``seq_to`` of the stream are this command's; their kinds are listed in order. ``digest``
+    names the content that took effect, so that a sender notices a command id used twice.
+    """
+
+    stream: str
+    command_id: str
+    digest: str
+    seq_from: int
+    seq_to: int
+    stage: str
+    kinds: tuple[str, ...]
+
+
+class Start(Recalled):
+    """Where a hosted process begins: empty, or resumed from a state.
+
+    ``seq`` and ``hash`` name the last event of the stream that is folded into ``state``; ``handed_over`` the tasks
+    whose hand-over has ended.
+    """
+
+    stream: str
+    state: Json | None = None
+    seq: int = 0
+    hash: str = ""
+    plan: Plan | None = None
+    handed_over: tuple[str, ...] = ()
+
+
+class HandOverResult(StrEnum):
+    """How a hand-over ended."""
+
+    DELIVERED = "delivered"
+    HANDLED = "handled"
+    RETURNED = "returned"
+
+
+class Report(Recalled):
+    """What a department's system answers: the task lies in an inbox, is done, or is not theirs.
+
+    ``person`` is the department's account in the registry on whose behalf the command is given; ``fields`` are
+    those of the command a person would have sent.
+    """
+
+    result: HandOverResult
+    person: str = ""
+    fields: Json = Field(default_factory=dict)
+
+
+class ActInput(Recalled):
+    """One command for the recording activity; ``at`` is the shell's time in UTC.
+
+    Either an ``envelope`` from outside, or a department's ``report`` on ``task``, or neither: time passes.
+    """
+
+    process: str
+    stream: str
+    seq: int
+    hash: str
+    at: Instant
+    command_id: str
+    state: Json | None = None
+    envelope: Envelope | None = None
+    task: Task | None = None
+    report: Report | None = None
+
+
+class Outcome(Recalled):
+    """What the ledger holds after a command, or why the command was refused.
+
+    ``events`` are all events after the seq of the sender, whoever caused them; ``seq`` and ``hash`` name the last.
+    ``plan`` is None when there are no new events. ``answer`` is None for refusals and when nothing happened.
+    """
+
+    events: tuple[Json, ...] = ()
+    seq: int
+    hash: str
+    plan: Plan | None = None
+    answer: Answer | None = None
+    refusal: Refusal | None = None
+
+
+class HandOver(Recalled):
+    """A task on its way to a department: what its system needs to begin, by reference."""
+
+    process: str
+    stream: str
+    task: Task
+    title: str
+    text: str
+    category: str | None = None
+
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Process(Generic[S]):
+    """A process definition: pure functions over frozen values.
+
+    ``decide(state, command, actor, at, world)`` says what happens or raises ``Refused``; ``evolve(state, event)``
+    what a fact changes; ``plan(state, world)`` what follows. ``answer`` turns a department's report into the
+    commands a person would have sent, ``hand_over`` describes a task for a department's system.
+    """
+
+    name: str
+    command: TypeAdapter[Any]
+    event: TypeAdapter[Any]
+    state: TypeAdapter[S]
+    opening: frozenset[str]
+    decide: Callable[[S | None, Any, Actor, Any, World], tuple[Event, ...]]
+    evolve: Callable[[S | None, Any], S]
+    plan: Callable[[S, World], Plan]
+    answer: Callable[[S, Task, Report], tuple[tuple[Actor, Json], ...]]
+    hand_over: Callable[[S, Task, str], HandOver]
+    stage_names: Mapping[Any, tuple[str, str]]

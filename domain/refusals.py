@@ -1,0 +1,388 @@
+"""Every refusal of the product: code, sentence and remedy in Chinese and English.
+
+Owns the texts only. Codes are stable: tests, doors and other systems match on them. ``{names}`` are filled from
+the parameters of the refusal; none of them may carry personal data.
+"""
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """The texts of one refusal."""
+
+    zh: str
+    remedy_zh: str
+    en: str
+    remedy_en: str
+
+
+CATALOGUE: dict[str, Entry] = {
+    # --- values -----------------------------------------------------------------------------------------------
+    "field.missing": Entry("缺少字段“{field}”。", "请补上后再提交。", "The field '{field}' is missing.", "Add it."),
+    "field.unknown": Entry(
+        "不认识字段“{field}”。", "请检查拼写或删除该字段。",
+        "The field '{field}' is unknown.", "Check its spelling or leave it out.",
+    ),
+    "field.invalid": Entry(
+        "字段“{field}”的值不符合要求({reason})。", "请按说明修改。",
+        "The value of '{field}' is not valid ({reason}).", "Change it as described.",
+    ),
+    "json.malformed": Entry(
+        "不是合法的 JSON(第 {line} 行第 {column} 列)。", "请检查引号、逗号和括号。",
+        "This is not valid JSON (line {line}, column {column}).", "Check quotes, commas and brackets.",
+    ),
+    "command.unknown_kind": Entry(
+        "没有名为“{kind}”的操作。", "可用的操作:{known}。",
+        "There is no command '{kind}'.", "Known commands: {known}.",
+    ),
+    "command.reused": Entry(
+        "命令编号已用于内容不同的另一次操作。", "请换一个新的命令编号;若是重试,请原样重发。",
+        "This command id has been used for other content.", "Use a new id, or resend the first command unchanged.",
+    ),
+    "command.bad_id": Entry(
+        "命令编号不是 UUID。", "请填写 UUID,或留空由系统生成。",
+        "The command id is not a UUID.", "Give a UUID or leave it out.",
+    ),
+    "command.pending": Entry(
+        "操作已送达,结果尚未返回(命令编号 {command_id})。", "请稍后用同一命令编号再次提交,不会重复生效。",
+        "The act has been sent, its answer is still to come (command id {command_id}).",
+        "Submit it again later with the same id; it takes effect once.",
+    ),
+    "text.too_long": Entry(
+        "字段“{field}”有 {length} 个字,超过上限 {limit} 个字。", "请缩短,其余内容可作为附件。",
+        "'{field}' has {length} characters, more than {limit}.", "Shorten it and attach the rest.",
+    ),
+    "text.control_characters": Entry(
+        "字段“{field}”含有控制字符。", "请删除不可见字符后重试。",
+        "'{field}' contains control characters.", "Remove the invisible characters.",
+    ),
+    "text.blank": Entry("字段“{field}”是空白。", "请填写内容。", "'{field}' is blank.", "Fill it in."),
+    "text.not_redacted": Entry(
+        "字段“{field}”里有电话、证件号、车牌、门牌或姓名等个人信息。", "请先遮盖;原文只存放在保密库。",
+        "'{field}' contains personal data such as a phone or an identity number.",
+        "Mask it first; the original wording belongs to the vault.",
+    ),
+    "code.malformed": Entry(
+        "字段“{field}”不是合法的编码。", "编码只能用字母、数字和 . _ - : / #。",
+        "'{field}' is not a valid code.", "Codes use letters, digits and . _ - : / #.",
+    ),
+    "digest.malformed": Entry(
+        "字段“{field}”不是 SHA-256 摘要。", "请填 64 位小写十六进制。",
+        "'{field}' is not a SHA-256 digest.", "Give 64 lower-case hexadecimal letters.",
+    ),
+    "limit.unreadable": Entry(
+        "看不懂时限“{value}”。", "请写成 30m、2h、7d、4wh、5wd 或 5wd/min。",
+        "The limit '{value}' cannot be read.", "Write 30m, 2h, 7d, 4wh, 5wd or 5wd/min.",
+    ),
+    "limit.needs_calendar": Entry(
+        "时限“{value}”按工作时间计算,需要工作日历。", "本版本请使用自然时限(m、h、d)。",
+        "The limit '{value}' is in working time and needs a calendar.", "Use natural limits (m, h, d) in this release.",
+    ),
+    # --- actors -----------------------------------------------------------------------------------------------
+    "actor.wrong_role": Entry(
+        "“{role}”不能做这件事。", "应由以下角色办理:{allowed}。",
+        "A {role} may not do this.", "It is for: {allowed_en}.",
+    ),
+    "actor.wrong_organisation": Entry(
+        "该操作属于单位 {expected},您所在单位是 {organisation}。", "请由该单位人员办理。",
+        "This is for {expected}; you act for {organisation}.", "Let that unit act.",
+    ),
+    "actor.wrong_grid": Entry(
+        "该操作属于网格 {expected},您负责的网格是 {grid}。", "请由该网格人员办理。",
+        "This is for grid {expected}; yours is {grid}.", "Let that grid act.",
+    ),
+    "actor.role_not_held": Entry(
+        "人员 {person} 目前不担任该角色({role})。", "请核对登记册中的任职与有效期。",
+        "{person} does not hold the role {role} now.", "Check the registry and its dates.",
+    ),
+    "person.unknown": Entry(
+        "登记册里没有人员 {person}。", "请先在登记册中登记。",
+        "The registry has no person {person}.", "Enter the person first.",
+    ),
+    "person.several_roles": Entry(
+        "人员 {person} 有多个身份:{roles}。", "请用 --role 指明以哪个身份办理。",
+        "{person} holds several roles: {roles}.", "Say which with --role.",
+    ),
+    # --- registering ------------------------------------------------------------------------------------------
+    "case.unknown": Entry(
+        "没有这件诉求。", "请核对编号。", "There is no such case.", "Check the number.",
+    ),
+    "case.already_registered": Entry(
+        "这件诉求已经登记过。", "请直接办理原件。", "This case is registered already.", "Work on the existing one.",
+    ),
+    "case.finished": Entry(
+        "这件诉求已结束({stage}),不能再办理。", "如有新情况,请另行登记。",
+        "This case is over ({stage_en}).", "Register a new one.",
+    ),
+    "case.wrong_stage": Entry(
+        "当前阶段是“{stage}”,不能做这一步。", "该操作适用于:{allowed}。",
+        "The case is '{stage_en}'; this act does not fit.", "It fits: {allowed_en}.",
+    ),
+    "case.not_placed": Entry(
+        "这件诉求还没有落到网格。", "请街道先用“更正”指定网格。",
+        "The case has not been placed in a grid.", "Let the street correct its grid first.",
+    ),
+    "case.not_everyday": Entry(
+        "事项类别 {category} 不在能办即办清单内。", "请由社区吹哨,走六步流程。",
+        "Category {category} is not on the list of everyday matters.", "Let the community whistle.",
+    ),
+    "register.half_source": Entry(
+        "来源与外部编号须同时填写。", "请补上另一个,或两个都不填。",
+        "Source and external id go together.", "Give both or none.",
+    ),
+    "register.found_later": Entry(
+        "发现时间 {found_at} 晚于登记时间。", "请核对日期和时区。",
+        "The time of discovery {found_at} lies in the future.", "Check date and time zone.",
+    ),
+    "grid.unknown": Entry(
+        "登记册里没有网格 {grid}。", "请核对网格编码,或不填由街道落格。",
+        "The registry has no grid {grid}.", "Check the code, or leave it to the street.",
+    ),
+    "grid.other_street": Entry(
+        "网格 {grid} 不属于街道 {street}。", "请核对街道或网格编码。",
+        "Grid {grid} is not in street {street}.", "Check both codes.",
+    ),
+    "category.unknown": Entry(
+        "没有事项类别 {category}。", "请核对类别编码,或不填由街道归类。",
+        "There is no category {category}.", "Check the code, or leave it to the street.",
+    ),
+    "organisation.unknown": Entry(
+        "登记册里没有单位 {organisation}。", "请核对单位编码。",
+        "The registry has no organisation {organisation}.", "Check the code.",
+    ),
+    "department.unknown": Entry(
+        "登记册里没有部门 {department}。", "请核对部门编码。",
+        "The registry has no department {department}.", "Check the code.",
+    ),
+    "department.twice": Entry(
+        "同一个部门写了两次。", "请只保留一次。", "A department is named twice.", "Name it once.",
+    ),
+    "correct.nothing": Entry(
+        "没有要更正的内容。", "请至少给出网格、类别、紧急程度之一。",
+        "There is nothing to correct.", "Give a grid, a category or an urgency.",
+    ),
+    "withdraw.not_reporter": Entry(
+        "只有诉求人(或代其登记的人)可以撤回。", "请由诉求人提出。",
+        "Only the reporter, or who registered on their behalf, may withdraw.", "Let the reporter ask.",
+    ),
+    # --- whistle, dispatch, handling --------------------------------------------------------------------------
+    "whistle.no_department": Entry(
+        "吹哨没有写明需要哪些部门。", "请至少写一个部门。",
+        "The whistle names no department.", "Name at least one.",
+    ),
+    "whistle.own_approver": Entry(
+        "吹哨人不能自己批准自己的哨。", "请由另一人批准。",
+        "The one who whistles cannot approve it.", "Let somebody else approve.",
+    ),
+    "task.not_yours": Entry(
+        "单位 {organisation} 没有承办这件诉求。", "请核对派单;如需协办请街道增派。",
+        "{organisation} has no part in this case.", "Check the dispatch.",
+    ),
+    "task.done": Entry(
+        "部门 {department} 的任务已完成。", "无需重复办理。",
+        "The task of {department} is done.", "Nothing more to do.",
+    ),
+    "task.not_accepted": Entry(
+        "部门 {department} 还没有签收。", "请先签收。", "{department} has not accepted yet.", "Accept first.",
+    ),
+    "task.already_accepted": Entry(
+        "部门 {department} 已经签收。", "无需重复签收。", "{department} has accepted already.", "Go on handling.",
+    ),
+    "strike_off.helpers_open": Entry(
+        "协办部门尚未完成:{departments}。", "请等协办部门销账后再由主办部门办结。",
+        "Helpers are not done: {departments}.", "The lead concludes after them.",
+    ),
+    "evidence.missing": Entry(
+        "缺少{what}的证据材料。", "请附上照片或文件(引用和摘要)。",
+        "Evidence of {what_en} is missing.", "Add a photo or document by reference and digest.",
+    ),
+    # --- checking, signing, telling ---------------------------------------------------------------------------
+    "verify.own_work": Entry(
+        "处置过这件诉求的人不能自己核查。", "请由另一名网格员核查。",
+        "Who handled the case cannot verify it.", "Let another grid worker check.",
+    ),
+    "sign.handler": Entry(
+        "处置过这件诉求的人不能签字。", "请由未参与处置的先锋队长、网格长签字。",
+        "Who handled the case cannot sign.", "Let somebody else sign.",
+    ),
+    "sign.verifier": Entry(
+        "核查人不能再签字。", "请由另一人签字。", "Who verified cannot sign.", "Let somebody else sign.",
+    ),
+    "sign.same_person": Entry(
+        "同一人不能签两次。", "双签字须由两个人完成。",
+        "The same person cannot sign twice.", "Two persons sign.",
+    ),
+    "sign.same_role": Entry(
+        "“{role}”已经签过字。", "第二个签字须由另一角色完成。",
+        "This role has signed already.", "The second signature needs the other role.",
+    ),
+    "sign.other_result": Entry(
+        "签字对应的不是当前核查结果。", "请重新查看结果,用最新摘要签字。",
+        "The signature is for another result.", "Look at the result again and sign its digest.",
+    ),
+    "feed_back.already": Entry(
+        "已经向{to}反馈过。", "请反馈另一方。", "This side has been told.", "Tell the other side.",
+    ),
+    "visit.verdict": Entry(
+        "回访记录不完整:有答复须同时写明满意度和是否解决,未答复则都不写。", "请补全或改为未联系上。",
+        "An answered visit needs both a grade and whether it is solved; an unanswered one neither.", "Complete it.",
+    ),
+    "visit.too_soon": Entry(
+        "两次未接通的回访须间隔 {gap}。", "请在 {again} 之后再试。",
+        "Unanswered attempts must be apart.", "Try again after {again}.",
+    ),
+    "appraise.not_involved": Entry(
+        "部门 {department} 没有承办这件诉求。", "请核对部门编码。",
+        "{department} had no part in this case.", "Check the code.",
+    ),
+    "appraise.already": Entry(
+        "部门 {department} 已经考评过。", "每个部门只考评一次。",
+        "{department} has been appraised.", "Each department is scored once.",
+    ),
+    "reopen.not_allowed": Entry(
+        "只有诉求人或回访人可以重开。", "请由他们提出。",
+        "Only the resident or the visitor may reopen.", "Let them ask.",
+    ),
+    "reopen.too_late": Entry(
+        "已过重开期限({until})。", "如有新情况,请另行登记。",
+        "The window for reopening ended at {until}.", "Register a new case.",
+    ),
+    # --- wishes -----------------------------------------------------------------------------------------------
+    "wish.unknown": Entry("没有这个微心愿。", "请核对编号。", "There is no such wish.", "Check the number."),
+    "wish.already_published": Entry(
+        "这个微心愿已发布。", "请直接认领。", "This wish is published already.", "Claim it.",
+    ),
+    "wish.finished": Entry(
+        "这个微心愿已结束({stage})。", "如有新的心愿,请另行发布。",
+        "This wish is over ({stage_en}).", "Publish a new one.",
+    ),
+    "wish.wrong_stage": Entry(
+        "微心愿当前是“{stage}”,不能做这一步。", "该操作适用于:{allowed}。",
+        "The wish is '{stage_en}'.", "This act fits: {allowed_en}.",
+    ),
+    "wish.own": Entry(
+        "不能认领自己的心愿。", "请由他人认领。", "One's own wish cannot be claimed.", "Let somebody else claim it.",
+    ),
+    "wish.not_claimer": Entry(
+        "只有认领人可以登记实现。", "请由认领人办理。", "Only the claimer may fulfil it.", "Let the claimer act.",
+    ),
+    "wish.not_wisher": Entry(
+        "只有心愿人可以致谢。", "请由心愿人办理。", "Only the wisher may say thanks.", "Let the wisher act.",
+    ),
+    # --- rules and registry -----------------------------------------------------------------------------------
+    "rules.none": Entry(
+        "还没有规则版本。", "请先执行 bihuan migrate 或载入规则。",
+        "There is no rule book yet.", "Run bihuan migrate or load one.",
+    ),
+    "rules.row_missing": Entry(
+        "规则缺少紧急程度“{urgency}”的一行。", "请补上。",
+        "The rule book has no row for '{urgency}'.", "Add it.",
+    ),
+    "rules.row_twice": Entry(
+        "规则中 {urgency} {category} 出现了两次。", "请只保留一行。",
+        "The rule book has two rows for {urgency} {category}.", "Keep one.",
+    ),
+    "rules.version_exists": Entry(
+        "规则版本 {version} 已存在且内容不同。", "请使用新的版本号。",
+        "Rule book {version} exists with other content.", "Use a new version.",
+    ),
+    "registry.unsound": Entry(
+        "登记册有 {count} 处问题,未载入。第一处:{where} {first}", "请逐条修改后重新载入。",
+        "The registry has {count} problems and was not loaded. First: {where} {first}", "Mend them and load again.",
+    ),
+    # --- ledger -----------------------------------------------------------------------------------------------
+    "ledger.forked": Entry(
+        "流水 {stream} 与账本分叉(流程在第 {expected} 条,账本有 {actual} 条)。", "请勿重置流程;联系管理员检查。",
+        "Stream {stream} has forked from the ledger (workflow at {expected}, ledger at {actual}).",
+        "Do not reset workflows; ask the administrator.",
+    ),
+    "ledger.gap": Entry(
+        "账本落后于流程(流水 {stream}:流程在第 {expected} 条,账本只有 {actual} 条)。", "账本可能是旧备份;联系管理员。",
+        "The ledger is behind (stream {stream}: workflow at {expected}, ledger at {actual}).",
+        "It may be an old backup; ask the administrator.",
+    ),
+    "ledger.migration_changed": Entry(
+        "数据库迁移 {name} 的内容与已执行的不一致。", "请恢复原文件;改动须写成新的迁移。",
+        "Migration {name} differs from the one applied.", "Restore it; write changes as a new one.",
+    ),
+    "ledger.schema_newer": Entry(
+        "数据库版本 {database} 比程序 {program} 新。", "请升级程序。",
+        "The database ({database}) is newer than the program ({program}).", "Upgrade the program.",
+    ),
+    "ledger.migration_gap": Entry(
+        "缺少第 {number} 号数据库迁移。", "请补全迁移文件。",
+        "Migration {number} is missing.", "Complete the files.",
+    ),
+    "ledger.schema_older": Entry(
+        "数据库还有 {count} 个迁移没有执行。", "请执行 bihuan migrate。",
+        "{count} migrations have not been applied.", "Run bihuan migrate.",
+    ),
+    "feed.bad_cursor": Entry(
+        "续读位置无效。", "请使用上一页返回的位置。", "The cursor is not valid.", "Use the one of the last page.",
+    ),
+    "vault.content_differs": Entry(
+        "同一编号的原始内容与已保存的不同。", "若是另一件诉求,请换外部编号;更正请用“更正”操作。",
+        "Other content is already kept under this number.", "Use another external id for another request.",
+    ),
+    "vault.wrong_key": Entry(
+        "主密钥打不开保密库。", "请检查主密钥文件。", "The master key does not open the vault.", "Check the key file.",
+    ),
+    "vault.key_missing": Entry(
+        "找不到主密钥文件 {path}。", "请检查设置 BIHUAN_MASTER_KEY_FILE。",
+        "There is no master key at {path}.", "Check BIHUAN_MASTER_KEY_FILE.",
+    ),
+    # --- running ----------------------------------------------------------------------------------------------
+    "instance.folder_in_use": Entry(
+        "数据目录 {folder} 正被另一个实例使用(进程 {pid})。", "请先停掉它,或用 --data 指定另一个目录。",
+        "The data folder {folder} is held by another instance (process {pid}).", "Stop it or use another --data.",
+    ),
+    "instance.folder_not_ours": Entry(
+        "目录 {folder} 不能使用。", "请选择一个空目录,或检查权限。",
+        "The folder {folder} cannot be used.", "Choose an empty folder or check its permissions.",
+    ),
+    "instance.not_running": Entry(
+        "数据目录 {folder} 没有正在运行的实例。", "请先执行 bihuan up,或用 --data 指明目录。",
+        "No instance is running on {folder}.", "Run bihuan up, or name the folder with --data.",
+    ),
+    "instance.child_failed": Entry(
+        "组件 {name} 启动失败(退出码 {exit})。", "详情见日志 {log}。",
+        "{name} failed to start (exit code {exit}).", "See {log}.",
+    ),
+    "instance.no_server_user": Entry(
+        "以 root 运行时需要系统用户 {user} 来启动 PostgreSQL,但无法创建。", "请用普通用户运行,或手工创建该用户。",
+        "As root, PostgreSQL needs the system user {user}, which could not be created.", "Run as an ordinary user.",
+    ),
+    "instance.program_missing": Entry(
+        "找不到程序 {name}。", "请重新执行 make setup。", "The program {name} is missing.", "Run make setup again.",
+    ),
+    "settings.invalid": Entry(
+        "设置 {name} 不正确:{reason}。", "请修改环境变量。", "The setting {name} is wrong: {reason}.", "Change it.",
+    ),
+    "settings.unreadable": Entry(
+        "读不了文件 {path}:{reason}。", "请检查路径和权限。", "Cannot read {path}: {reason}.", "Check path and rights.",
+    ),
+    "temporal.unreachable": Entry(
+        "连不上 Temporal({address})。", "请检查服务是否在运行。",
+        "Temporal at {address} cannot be reached.", "Check that it runs.",
+    ),
+    "postgres.unreachable": Entry(
+        "连不上 PostgreSQL。", "请检查服务是否在运行。", "PostgreSQL cannot be reached.", "Check that it runs.",
+    ),
+    # --- files ------------------------------------------------------------------------------------------------
+    "file.unreadable": Entry(
+        "读不了文件 {path}:{reason}。", "请检查路径、权限和格式。",
+        "Cannot read {path}: {reason}.", "Check path, rights and format.",
+    ),
+    "import.unknown_format": Entry(
+        "不支持的文件格式 {suffix}。", "请使用 .jsonl、.csv 或 .xlsx。",
+        "The format {suffix} is not supported.", "Use .jsonl, .csv or .xlsx.",
+    ),
+    "import.no_text_column": Entry(
+        "文件里没有标题或正文列。", "表头应含“标题/title”或“内容/detail”。",
+        "The file has neither a title nor a text column.", "Name a column title or detail.",
+    ),
+    "import.time_unreadable": Entry(
+        "看不懂时间“{value}”。", "请写成 2025-09-30 17:00 或 ISO 8601。",
+        "The time '{value}' cannot be read.", "Write 2025-09-30 17:00 or ISO 8601.",
+    ),
+}  # fmt: skip
