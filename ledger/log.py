@@ -1,0 +1,395 @@
+"""The log: canonical text, opening a stream, appending to it, reading it, following it, checking it.
+
+Owns the shapes in which Python and the SQL functions of the migrations meet. Must not decide anything: what is
+appended has been decided elsewhere. Works on a bare asyncpg connection, whatever codecs are set on it. All
+times are UTC.
+
+    LedgerError            the log did not take an append; nothing was written
+        LedgerForked       the stream has gone further than the writer knew
+        LedgerGap          the stream is shorter than the writer believes
+        CommandTaken       the command id has been recorded already
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+from uuid import UUID
+
+import asyncpg
+from pydantic import JsonValue
+
+from domain.errors import Refused
+
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
+"""What every function of the ledger works on: a connection of its own or one lent by a pool."""
+
+Json = dict[str, JsonValue]
+
+
+class LedgerError(Exception):
+    """An append was not taken; nothing was written."""
+
+
+class LedgerForked(LedgerError):  # noqa: N818 - named as the design names it
+    """The stream holds more events than the writer knew of: somebody else has appended."""
+
+    def __init__(self, stream: str, expected: int, actual: int) -> None:
+        super().__init__(f"stream {stream} is ahead: expected {expected}, found {actual}")
+        self.stream, self.expected, self.actual = stream, expected, actual
+
+
+class LedgerGap(LedgerError):  # noqa: N818 - named as the design names it
+    """The stream holds fewer events than the writer believes: the ledger has lost or never had them."""
+
+    def __init__(self, stream: str, expected: int, actual: int) -> None:
+        super().__init__(f"stream {stream} is behind: expected {expected}, found {actual}")
+        self.stream, self.expected, self.actual = stream, expected, actual
+
+
+class CommandTaken(LedgerError):  # noqa: N818 - a fact about the command
+    """The command id stands in the ledger already, for this stream or another."""
+
+    def __init__(self, command_id: UUID) -> None:
+        super().__init__(f"command {command_id} is recorded already")
+        self.command_id = command_id
+
+
+def canonical(value: object) -> str:
+    """The one text of a JSON value: keys sorted, no blanks, characters as they are.
+
+    Raises ``TypeError`` for floats, keys that are not text and values JSON does not know, ``ValueError`` for text
+    PostgreSQL cannot hold (NUL, lone surrogates). Floats have no place in counts or money, and no one text either.
+    """
+    for text in _texts(value):
+        if "\0" in text:
+            raise ValueError("canonical JSON must not contain NUL")
+        text.encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in the value; raises ``TypeError`` for what may not be in it."""
+    match value:
+        case str():
+            yield value
+        case None | bool() | int():
+            return
+        case Mapping():
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    raise TypeError(f"canonical JSON needs text keys, not {type(key).__name__}")
+                yield key
+                yield from _texts(item)
+        case list() | tuple():
+            for item in value:
+                yield from _texts(item)
+        case _:
+            raise TypeError(f"canonical JSON does not take {type(value).__name__}")
+
+
+def digest(value: object) -> str:
+    """SHA-256 in hexadecimal over the UTF-8 of the canonical text."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def instant_text(at: datetime) -> str:
+    """The moment in UTC with microseconds, always in the same form; raises ``ValueError`` without a time zone."""
+    if at.tzinfo is None:
+        raise ValueError("a moment needs a time zone")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def chain_hash(
+    prev: str,
+    stream: str,
+    seq: int,
+    id: UUID,  # noqa: A002 - the column is called so
+    kind: str,
+    at: datetime,
+    actor: str,
+    command_id: UUID,
+    canon: str,
+) -> str:
+    """The hash of an event: SHA-256 over its parts and the hash before it; ``ledger_append`` computes the same."""
+    parts = (prev, stream, str(seq), str(id), kind, instant_text(at), actor, str(command_id), canon)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """A fact about to be appended; kind, time and actor are those of its body."""
+
+    id: UUID
+    kind: str
+    at: datetime
+    actor: str
+    body: Json
+
+    @classmethod
+    def of(cls, id: UUID, body: Json) -> Self:  # noqa: A002 - the column is called so
+        """The event with this body, which must have ``kind``, ``at`` (ISO 8601 with zone) and ``by.person``."""
+        by = body["by"]
+        if not isinstance(by, dict):
+            raise TypeError("the body of an event names its actor as by.person")
+        return cls(id, str(body["kind"]), datetime.fromisoformat(str(body["at"])), str(by["person"]), body)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An event as it stands in the log."""
+
+    stream: str
+    seq: int
+    id: UUID
+    kind: str
+    at: datetime
+    actor: str
+    command_id: UUID
+    body: Json
+    prev: str
+    hash: str
+    tx: int
+
+
+@dataclass(frozen=True)
+class RecordedCommand:
+    """An accepted command as it stands in the log; it led to events ``seq_from`` to ``seq_to``, perhaps none."""
+
+    id: UUID
+    stream: str
+    process: str
+    digest: str
+    seq_from: int
+    seq_to: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A stream under lock until the end of the transaction.
+
+    ``head_seq`` is 0 and ``head_hash`` empty for a new stream. ``since_hash`` is the hash of the event the caller
+    knew last, empty for 0, None when there is no such event. ``events`` are all after it.
+    """
+
+    head_seq: int
+    head_hash: str
+    since_hash: str | None
+    command: RecordedCommand | None
+    events: tuple[Recorded, ...]
+    registry_revision: int
+    rule_book: str | None
+
+
+async def open_stream(conn: Connection, stream: str, command_id: UUID, since: int) -> Opened:
+    """Lock the stream until the transaction ends and read what stands in it after ``since``.
+
+    Must be called inside a transaction of isolation level read committed, otherwise the lock ends at once.
+    """
+    row = await conn.fetchrow(
+        """
+        select head_seq, head_hash, since_hash, command::text, events::text, registry_revision, rule_book
+        from ledger_open($1, $2, $3)
+        """,
+        stream,
+        command_id,
+        since,
+    )
+    assert row is not None, "a function with output parameters returns one row"
+    return Opened(
+        head_seq=row["head_seq"],
+        head_hash=row["head_hash"],
+        since_hash=row["since_hash"],
+        command=_command(json.loads(row["command"])) if row["command"] else None,
+        events=tuple(_recorded(each) for each in json.loads(row["events"])),
+        registry_revision=row["registry_revision"],
+        rule_book=row["rule_book"],
+    )
+
+
+async def append(
+    conn: Connection,
+    stream: str,
+    process: str,
+    *,
+    expected: int,
+    command_id: UUID,
+    digest: str,
+    at: datetime,
+    events: Sequence[NewEvent],
+    rows: Mapping[str, Sequence[Json]],
+) -> str:
+    """Append the events of one command after event ``expected``, write the read models, return the new head hash.
+
+    ``rows`` maps read models (``case_row``, ``task``, ``clock``, ``wish``) to full rows. Takes effect when the
+    transaction commits; listeners of the channel ``ledger`` then hear ``<stream>:<seq>``. Append before other
+    writes of the same transaction, so that the feed keeps the order of the stream.
+
+    Raises ``LedgerForked``, ``LedgerGap`` or ``CommandTaken``; the transaction must then be rolled back.
+    """
+    new = [
+        {"id": str(e.id), "kind": e.kind, "at": instant_text(e.at), "actor": e.actor, "canon": canonical(e.body)}
+        for e in events
+    ]
+    try:
+        head: str = await conn.fetchval(
+            "select ledger_append($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8::text::jsonb)",
+            stream,
+            process,
+            expected,
+            command_id,
+            digest,
+            at,
+            canonical(new),
+            canonical({name: list(each) for name, each in rows.items()}),
+        )
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "command_pkey":
+            raise CommandTaken(command_id) from error
+        raise
+    except asyncpg.PostgresError as error:
+        if error.sqlstate not in ("BH001", "BH002"):
+            raise
+        found = json.loads(error.detail or "{}")
+        mismatch = LedgerForked if error.sqlstate == "BH001" else LedgerGap
+        raise mismatch(found["stream"], found["expected"], found["actual"]) from error
+    return head
+
+
+_COLUMNS = "stream, seq, id, kind, at, actor, command_id, body::text as body, prev, hash, tx::text as tx"
+
+
+async def history(
+    conn: Connection, stream: str, after_seq: int = 0, limit: int | None = None, until: datetime | None = None
+) -> list[Recorded]:
+    """The events of a stream after ``after_seq`` in order, at most ``limit`` of them.
+
+    With ``until`` the history ends before the first event later than that moment, so that what is returned is
+    always a beginning of the stream, fit for folding.
+    """
+    rows = await conn.fetch(
+        f"""
+        select {_COLUMNS}
+        from event
+        where stream = $1
+            and seq > $2
+            and ($3::timestamptz is null or seq < coalesce(
+                (select min(later.seq) from event later where later.stream = $1 and later.at > $3),
+                2147483647
+            ))
+        order by seq
+        limit $4
+        """,
+        stream,
+        after_seq,
+        until,
+        limit,
+    )
+    return [_from_row(row) for row in rows]
+
+
+async def events_of(conn: Connection, command_id: UUID) -> list[Recorded]:
+    """The events a command led to, in order; empty when it led to none or is not recorded."""
+    rows = await conn.fetch(f"select {_COLUMNS} from event where command_id = $1 order by stream, seq", command_id)
+    return [_from_row(row) for row in rows]
+
+
+async def command_of(conn: Connection, command_id: UUID) -> RecordedCommand | None:
+    """The recorded command of this id, None when the ledger does not know it."""
+    row = await conn.fetchrow("select * from command where id = $1", command_id)
+    return RecordedCommand(**dict(row)) if row else None
+
+
+async def streams(conn: Connection, after: str = "", limit: int = 1000) -> list[str]:
+    """The names of streams after ``after`` in bytewise order, at most ``limit``; a rebuild pages through them."""
+    rows = await conn.fetch(
+        "select distinct stream from event where stream > $1 order by stream limit $2", after, limit
+    )
+    return [row["stream"] for row in rows]
+
+
+@dataclass(frozen=True, order=True)
+class Cursor:
+    """A place in the feed; its text form is ``tx.stream.seq``."""
+
+    tx: int
+    stream: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.tx}.{self.stream}.{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The cursor written as ``text``; raises ``Refused`` ``feed.bad_cursor``. Streams may contain dots."""
+        tx, _, rest = text.partition(".")
+        stream, _, seq = rest.rpartition(".")
+        # Bounded by the columns' own ranges, so that PostgreSQL never sees a number it cannot hold.
+        if not (tx.isascii() and tx.isdigit() and seq.isascii() and seq.isdigit() and stream and "\0" not in stream):
+            raise Refused("feed.bad_cursor", field="cursor")
+        if len(tx) > 20 or len(seq) > 10 or int(tx) >= 2**64 or int(seq) >= 2**31:
+            raise Refused("feed.bad_cursor", field="cursor")
+        return cls(int(tx), stream, int(seq))
+
+
+async def feed(conn: Connection, after: Cursor | None, limit: int = 500) -> tuple[list[Recorded], Cursor | None]:
+    """Events of all streams after a place, and the place to go on from; in the order (tx, stream, seq).
+
+    Shows only what no open transaction can still precede, so that a reader who goes on from the returned cursor
+    misses nothing; within a stream events come in their order. Returns ``after`` again when there is nothing new.
+
+    The order belongs to one server: cursors do not survive a restore of the database elsewhere.
+    """
+    place = after or Cursor(0, "", 0)
+    rows = await conn.fetch(
+        f"""
+        select {_COLUMNS}
+        from event
+        where tx < pg_snapshot_xmin(pg_current_snapshot())
+            and (tx, stream, seq) > ($1::text::xid8, $2::text, $3::integer)
+        order by event.tx, stream, seq
+        limit $4
+        """,
+        str(place.tx),
+        place.stream,
+        place.seq,
+        limit,
+    )
+    events = [_from_row(row) for row in rows]
+    last = events[-1] if events else None
+    return events, Cursor(last.tx, last.stream, last.seq) if last else after
+
+
+def _from_row(row: asyncpg.Record) -> Recorded:
+    return Recorded(**{**dict(row), "body": json.loads(row["body"]), "tx": int(row["tx"])})
+
+
+def _recorded(row: dict[str, Any]) -> Recorded:
+    return Recorded(
+        stream=row["stream"],
+        seq=row["seq"],
+        id=UUID(row["id"]),
+        kind=row["kind"],
+        at=datetime.fromisoformat(row["at"]).astimezone(UTC),
+        actor=row["actor"],
+        command_id=UUID(row["command_id"]),
+        body=row["body"],
+        prev=row["prev"],
+        hash=row["hash"],
+        tx=int(row["tx"]),
+    )
+
+
+def _command(row: dict[str, Any]) -> RecordedCommand:
+    return RecordedCommand(
+        id=UUID(row["id"]),
+        stream=row["stream"],
+        process=row["process"],
+        digest=row["digest"],
+        seq_from=row["seq_from"],
+        seq_to=row["seq_to"],
+        at=datetime.fromisoformat(row["at"]).astimezone(UTC),
+    )

@@ -1,0 +1,120 @@
+"""Brings a database to the schema of this release.
+
+Owns the numbered SQL files in ``ledger/migrations`` and the table ``schema_version``. Forward only: a file that has
+been released is never changed, a mistake is mended by the next file. Must not know what the tables mean.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import asyncpg
+
+from domain.errors import Refused
+
+_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+# Any fixed number serves, as long as no other program uses it as an advisory lock in this database.
+_LOCK = 4_207_100_001
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One numbered file; ``sha256`` is of its text with line ends as ``\\n``, so that check-outs do not matter."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        """The checksum recorded when the file was applied."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def load_migrations(folder: Path | None = None) -> tuple[Migration, ...]:
+    """The migrations of ``folder`` (default: those of this release) in order.
+
+    Raises ``Refused`` ``ledger.migration_gap`` when the numbers are not 1, 2, 3 … without gap or repetition.
+    """
+    place: Traversable = folder if folder is not None else files("ledger") / "migrations"
+    found: list[Migration] = []
+    for file in place.iterdir():
+        match = _NAME.fullmatch(file.name)
+        if match:
+            sql = file.read_text(encoding="utf-8").replace("\r\n", "\n")
+            found.append(Migration(int(match.group(1)), match.group(2), sql))
+    found.sort(key=lambda each: (each.number, each.name))
+    for expected, migration in enumerate(found, start=1):
+        if migration.number != expected:
+            raise Refused("ledger.migration_gap", number=expected)
+    return tuple(found)
+
+
+async def migrate(dsn: str, migrations: Sequence[Migration] | None = None) -> list[Migration]:
+    """Apply what is missing and return it in order; a second call applies nothing.
+
+    Each file runs in a transaction of its own, so that a failing one leaves the database at the previous file.
+    Two callers at once are safe: the second waits for the first. Raises ``Refused`` as ``pending`` does.
+    """
+    wanted = load_migrations() if migrations is None else tuple(migrations)
+    conn: asyncpg.Connection = await asyncpg.connect(dsn)
+    try:
+        await conn.execute("select pg_advisory_lock($1)", _LOCK)
+        await conn.execute(
+            """
+            create table if not exists schema_version (
+                number integer primary key,
+                name text not null,
+                sha256 text not null,
+                applied_at timestamptz not null default now()
+            )
+            """
+        )
+        missing = await _missing(conn, wanted)
+        for migration in missing:
+            async with conn.transaction():
+                # A migration that cannot get its locks soon must not make the whole office wait behind it.
+                await conn.execute("set local lock_timeout = '4s'; set local statement_timeout = '30s'")
+                await conn.execute(migration.sql)
+                await conn.execute(
+                    "insert into schema_version (number, name, sha256) values ($1, $2, $3)",
+                    migration.number,
+                    migration.name,
+                    migration.sha256,
+                )
+        return missing
+    finally:
+        # Closing the session also gives the advisory lock back.
+        await conn.close()
+
+
+async def pending(dsn: str, migrations: Sequence[Migration] | None = None) -> list[Migration]:
+    """What ``migrate`` would apply, changing nothing.
+
+    Raises ``Refused``: ``ledger.migration_changed`` when an applied file differs from ours, ``ledger.schema_newer``
+    when the database is ahead of this release, ``ledger.migration_gap`` when an earlier file was never applied.
+    """
+    wanted = load_migrations() if migrations is None else tuple(migrations)
+    conn: asyncpg.Connection = await asyncpg.connect(dsn)
+    try:
+        if await conn.fetchval("select to_regclass('schema_version') is null"):
+            return list(wanted)
+        return await _missing(conn, wanted)
+    finally:
+        await conn.close()
+
+
+async def _missing(conn: asyncpg.Connection, wanted: Sequence[Migration]) -> list[Migration]:
+    applied = await conn.fetch("select number, name, sha256 from schema_version order by number")
+    for position, row in enumerate(applied):
+        if row["number"] != position + 1:
+            raise Refused("ledger.migration_gap", number=position + 1)
+        if position >= len(wanted):
+            raise Refused("ledger.schema_newer", database=applied[-1]["number"], program=len(wanted))
+        if row["sha256"] != wanted[position].sha256:
+            raise Refused("ledger.migration_changed", name=f"{row['number']:04}_{row['name']}")
+    return list(wanted[len(applied) :])

@@ -1,0 +1,143 @@
+"""From states to rows: what the read models say about a process after a command.
+
+Owns the folds into ``case_row``, ``task``, ``clock`` and ``wish``. The same function serves the append and the
+rebuild, so that a rebuilt row cannot differ from the one written at the time. Pure; must not read a table.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from domain.case.state import Case
+from domain.clocks import Clock, worst_light
+from domain.process import Plan, Task
+from domain.wish import Wish
+from ledger.log import Json
+from ledger.rows import CaseRow, ClockRow, TaskRow, WishRow
+
+Rows = dict[str, list[Json]]
+
+
+def project(stream: str, seq: int, at: datetime, before: tuple[Any, Plan] | None, after: tuple[Any, Plan]) -> Rows:
+    """The rows that change when the state and plan ``before`` a command become those ``after`` it.
+
+    ``seq`` is the last event of the command, ``at`` its time. Rows that stay as they were are not among them.
+    """
+    state, plan = after
+    process = stream.partition("-")[0]
+    rows: Rows = {process_row: [row] for process_row, row in (_ROW[type(state)](stream, seq, at, state, plan),)}
+    rows["task"] = _tasks(stream, process, at, before[1].tasks if before else (), plan.tasks)
+    known = before[0].clocks if before and isinstance(before[0], Case) else ()
+    clocks = state.clocks if isinstance(state, Case) else ()
+    rows["clock"] = [_clock(stream, process, clock) for clock in clocks if clock not in known]
+    return rows
+
+
+def _case(stream: str, seq: int, at: datetime, state: Case, plan: Plan) -> tuple[str, Json]:
+    row = CaseRow(
+        id=stream,
+        seq=seq,
+        stage=state.stage.value,
+        street=state.place.street,
+        community=state.place.community,
+        grid=state.place.grid,
+        category=state.category,
+        urgency=state.urgency.value,
+        mode=state.mode.value if state.mode else None,
+        channel=state.channel,
+        source=state.source,
+        external_id=state.external_id,
+        title=state.title,
+        text=state.text,
+        label=state.label,
+        found_at=state.found_at,
+        registered_at=state.registered_at,
+        due_at=plan.attributes.due_at,
+        light=worst_light(state.clocks),
+        lead=state.lead.department if state.lead else None,
+        departments=state.departments,
+        level=state.level.value,
+        rework_count=state.rework_count,
+        visit_attempts=len(state.unanswered),
+        satisfaction=state.satisfaction.value if state.satisfaction else None,
+        solved=state.solved,
+        was_overdue=state.was_overdue,
+        settled_at=state.settled_at,
+        appraised_at=state.appraised_at,
+        archived_at=state.archived_at,
+        finished=plan.finished,
+        rules_version=state.rules.version,
+        opened_by=state.registered_by.person,
+        updated_at=at,
+    )
+    return "case_row", row.model_dump(mode="json")
+
+
+def _wish(stream: str, seq: int, at: datetime, state: Wish, plan: Plan) -> tuple[str, Json]:
+    row = WishRow(
+        id=stream,
+        seq=seq,
+        stage=state.stage.value,
+        street=state.street,
+        community=state.community,
+        grid=state.grid,
+        title=state.title,
+        text=state.text,
+        published_at=state.published_at,
+        claimed_by=state.claimed_by.person if state.claimed_by else None,
+        claimed_at=state.claimed_at,
+        done_at=state.done_at,
+        thanked_at=state.thanked_at,
+        lapses_at=state.lapses_at,
+        finished=plan.finished,
+        updated_at=at,
+    )
+    return "wish", row.model_dump(mode="json")
+
+
+_ROW: dict[type[Any], Callable[[str, int, datetime, Any, Plan], tuple[str, Json]]] = {Case: _case, Wish: _wish}
+
+
+def _tasks(stream: str, process: str, at: datetime, before: tuple[Task, ...], after: tuple[Task, ...]) -> list[Json]:
+    kept = {task.id for task in after}
+    rows = [_task(stream, process, task, None) for task in after if task not in before]
+    return rows + [_task(stream, process, task, at) for task in before if task.id not in kept]
+
+
+def _task(stream: str, process: str, task: Task, closed_at: datetime | None) -> Json:
+    row = TaskRow(
+        stream=stream,
+        id=task.id,
+        process=process,
+        kind=task.kind,
+        role=task.role,
+        organisation=task.organisation,
+        grid=task.grid,
+        person=task.person,
+        opened_at=task.opened_at,
+        due_at=task.due_at,
+        closed_at=closed_at,
+    )
+    return row.model_dump(mode="json")
+
+
+def _clock(stream: str, process: str, clock: Clock) -> Json:
+    row = ClockRow(
+        stream=stream,
+        id=clock.id,
+        process=process,
+        kind=clock.kind.value,
+        organisation=clock.organisation,
+        limit_text=str(clock.limit),
+        rules_version=clock.rules_version,
+        calendar_version=clock.calendar_version,
+        started_at=clock.started_at,
+        warn_at=clock.warn_at,
+        due_at=clock.due_at,
+        provisional=clock.provisional,
+        warned_at=clock.warned_at,
+        overdue_at=clock.overdue_at,
+        stopped_at=clock.stopped_at,
+        state="stopped" if not clock.is_running else clock.light,
+    )
+    return row.model_dump(mode="json")

@@ -1,0 +1,203 @@
+"""The vault: residents' names, phones, addresses and original wording, and nothing else knows them.
+
+Owns the keys and the encryption: AES-256-GCM with one data key per stream, which is stored wrapped with the master
+key. Destroying a data key erases everything of its stream; the log holds references only and stays verifiable.
+Must never log, put into an error or return to a list what it holds.
+
+    VaultError             the vault cannot give what it was asked for
+        EntryErased        the key of the stream has been destroyed
+        EntryDamaged       the entry is not what was written under this name
+"""
+
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from domain.errors import Refused
+from ledger.log import Connection, canonical
+
+_KEY_BYTES = 32
+_NONCE_BYTES = 12
+
+
+class VaultError(Exception):
+    """The vault cannot give what it was asked for; trying again does not help."""
+
+
+class EntryErased(VaultError):  # noqa: N818 - a fact about the entry
+    """The key of the stream has been destroyed, and with it everything kept for the stream."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(f"what was kept for {stream} has been erased")
+        self.stream = stream
+
+
+class EntryDamaged(VaultError):  # noqa: N818 - a fact about the entry
+    """The entry is not what was written under this name: it was changed or moved in the database."""
+
+    def __init__(self, stream: str, name: str) -> None:
+        super().__init__(f"entry {name} of {stream} is not what was written")
+        self.stream, self.name = stream, name
+
+
+class MasterKey:
+    """The key that wraps the data keys. Losing it is losing the vault: back it up apart from the database."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != _KEY_BYTES:
+            raise ValueError(f"a master key has {_KEY_BYTES} bytes, not {len(key)}")
+        self._cipher = AESGCM(key)
+
+    def __repr__(self) -> str:
+        return "MasterKey(…)"
+
+    @classmethod
+    def load(cls, path: Path, *, create: bool = False) -> Self:
+        """The key in the file ``path`` (32 raw bytes).
+
+        With ``create`` a missing file is made with mode 0600; of two creators at once both get the same key.
+        Raises ``Refused``: ``vault.key_missing``; ``file.unreadable`` when it has not 32 bytes or when others on the
+        machine may read it.
+        """
+        if create and not path.exists():
+            _create_key_file(path)
+        try:
+            with path.open("rb") as file:
+                mode, key = os.fstat(file.fileno()).st_mode, file.read(_KEY_BYTES + 1)
+        except FileNotFoundError:
+            raise Refused("vault.key_missing", path=path) from None
+        if mode & stat.S_IRWXO:
+            raise Refused("file.unreadable", path=path, reason=f"{stat.filemode(mode)} ≠ 0600")
+        if len(key) != _KEY_BYTES:
+            raise Refused("file.unreadable", path=path, reason=f"≠ {_KEY_BYTES} bytes")
+        return cls(key)
+
+    def wrap(self, stream: str, key: bytes) -> bytes:
+        """The data key of ``stream``, encrypted and bound to that stream."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, key, _bound("key", stream))
+
+    def unwrap(self, stream: str, wrapped: bytes) -> bytes:
+        """The data key again. Raises ``Refused`` ``vault.wrong_key`` when this is not the key that wrapped it."""
+        try:
+            return self._cipher.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], _bound("key", stream))
+        except (InvalidTag, ValueError):
+            raise Refused("vault.wrong_key") from None
+
+
+def _create_key_file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        # A link appears whole or not at all, and never replaces the key somebody else has just made.
+        try:
+            path.hardlink_to(draft)
+        except FileExistsError:
+            return
+        # The name must be as durable as what will be encrypted with the key.
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _bound(*parts: str) -> bytes:
+    """What a ciphertext is bound to: moved to another stream or name it can no longer be read."""
+    return canonical(["bihuan", *parts]).encode()
+
+
+class Vault:
+    """Writes and reads entries; every function works in the caller's transaction or in one of its own."""
+
+    def __init__(self, master: MasterKey) -> None:
+        self._master = master
+
+    async def write(self, conn: Connection, stream: str, entries: Mapping[str, str]) -> None:
+        """Keep the entries; writing the same content again is fine, also for several writers at once.
+
+        Raises ``Refused``: ``vault.content_differs`` when an entry exists with other content (nothing is written),
+        ``vault.wrong_key``. Raises ``EntryErased`` for a stream whose key has been destroyed.
+        """
+        async with conn.transaction():
+            cipher = await self._cipher(conn, stream, create=True)
+            # In one order for all writers, so that two of them never wait for each other.
+            for name in sorted(entries):
+                content, bound = entries[name].encode(), _bound("entry", stream, name)
+                nonce = secrets.token_bytes(_NONCE_BYTES)
+                # Waits for another writer of the same entry; whoever comes second compares.
+                fresh = await conn.fetchval(
+                    """
+                    insert into vault_entry (stream, name, nonce, ciphertext)
+                    values ($1, $2, $3, $4)
+                    on conflict do nothing
+                    returning true
+                    """,
+                    stream,
+                    name,
+                    nonce,
+                    cipher.encrypt(nonce, content, bound),
+                )
+                if not fresh and await self._read(conn, cipher, stream, name) != entries[name]:
+                    raise Refused("vault.content_differs")
+
+    async def read(self, conn: Connection, stream: str, name: str) -> str | None:
+        """The content of an entry, None when there is none.
+
+        Raises ``EntryErased``, ``EntryDamaged``, and ``Refused`` ``vault.wrong_key``.
+        """
+        if not await conn.fetchval(
+            "select exists (select from vault_entry where stream = $1 and name = $2)", stream, name
+        ):
+            return None
+        return await self._read(conn, await self._cipher(conn, stream, create=False), stream, name)
+
+    async def check(self, conn: Connection) -> None:
+        """Make sure that the master key is the one of this database.
+
+        Raises ``Refused`` ``vault.wrong_key``; an empty vault goes with any key.
+        """
+        row = await conn.fetchrow("select stream, wrapped from vault_key order by created_at desc, stream limit 1")
+        if row:
+            self._master.unwrap(row["stream"], row["wrapped"])
+
+    async def _cipher(self, conn: Connection, stream: str, *, create: bool) -> AESGCM:
+        query = "select wrapped from vault_key where stream = $1"
+        wrapped = await conn.fetchval(query, stream)
+        if wrapped is None and create:
+            # A new key for old entries would hide that they were erased.
+            if await conn.fetchval("select exists (select from vault_entry where stream = $1)", stream):
+                wrapped = await conn.fetchval(query, stream)
+            else:
+                await conn.execute(
+                    "insert into vault_key (stream, wrapped) values ($1, $2) on conflict do nothing",
+                    stream,
+                    self._master.wrap(stream, AESGCM.generate_key(_KEY_BYTES * 8)),
+                )
+                wrapped = await conn.fetchval(query, stream)
+        if wrapped is None:
+            raise EntryErased(stream)
+        return AESGCM(self._master.unwrap(stream, wrapped))
+
+    async def _read(self, conn: Connection, cipher: AESGCM, stream: str, name: str) -> str:
+        row = await conn.fetchrow(
+            "select nonce, ciphertext from vault_entry where stream = $1 and name = $2", stream, name
+        )
+        if row is None:
+            raise EntryErased(stream)
+        try:
+            return cipher.decrypt(row["nonce"], row["ciphertext"], _bound("entry", stream, name)).decode()
+        except InvalidTag:
+            raise EntryDamaged(stream, name) from None
