@@ -1,0 +1,1 @@
+"""Everything a workflow asks the outside world to do."""

@@ -1,0 +1,190 @@
+"""The use cases behind every door: open a process, submit a command, and know what became of it.
+
+Owns the path of an act from a door to its workflow and back. A lost answer is never a lost act: the same command id
+submitted again finds the recorded answer, in Temporal or in the ledger. Must not decide anything.
+"""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.errors import Refusal, Refused
+from domain.parsing import parse_command
+from domain.people import Actor
+from domain.process import Answer, Envelope, Json, Start
+from domain.processes import PROCESSES
+from ledger.acting import envelope_digest, recorded_answer, stage_of
+from ledger.vault import Vault
+from workflows.ids import SUBMIT, WORKFLOW_TYPES, workflow_id
+
+_NAMES = uuid.UUID("1f1a3c9e-7a1d-4b92-9a0e-2c8f6d1b7e55")
+
+
+class Pending(Refused):
+    """The command is on its way, its answer is late. The same command id may be submitted again."""
+
+
+def new_stream(process: str) -> str:
+    """A random id for a process that nobody has numbered yet."""
+    return f"{process}-{uuid.uuid4().hex}"
+
+
+def stream_of(process: str, source: str, external_id: str) -> str:
+    """The id of what ``source`` calls ``external_id``: always the same, and telling nobody either of them."""
+    name = f"{process}\n{source}\n{external_id}"
+    return f"{process}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+
+
+def opening_command_id(stream: str) -> str:
+    """The command id under which a numbered process is opened, so that opening it again changes nothing."""
+    return str(uuid.uuid5(_NAMES, stream))
+
+
+class Desk:
+    """Submits commands on behalf of people.
+
+    ``patience`` is how long an answer is waited for; afterwards ``Pending`` is raised and the act goes on by itself.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        pool: asyncpg.Pool,
+        vault: Vault,
+        *,
+        task_queue: str = "bihuan",
+        patience: timedelta = timedelta(seconds=20),
+    ) -> None:
+        self._client = client
+        self._pool = pool
+        self._vault = vault
+        self._task_queue = task_queue
+        self._patience = patience.total_seconds()
+
+    async def open(
+        self,
+        stream: str,
+        actor: Actor,
+        command: Mapping[str, Any],
+        *,
+        command_id: str | None = None,
+        private: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Open the process ``stream`` with its first command and return the answer.
+
+        ``private`` goes to the vault first, encrypted, under the names the command may refer to. Opening again
+        with the same content gives the same answer; with other content it is refused.
+        Raises ``Refused`` and ``Pending``.
+        """
+        envelope = prepare(stream, actor, command, command_id or opening_command_id(stream))
+        if private:
+            async with self._pool.acquire() as conn:
+                await self._vault.write(conn, stream, private)
+        start: WithStartWorkflowOperation[Any, str] = WithStartWorkflowOperation(
+            WORKFLOW_TYPES[_process(stream).name],
+            Start(stream=stream),
+            id=workflow_id(stream),
+            task_queue=self._task_queue,
+            # A refused opening leaves a closed workflow behind and may be mended and tried again; what keeps a
+            # process from being opened twice is the ledger.
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        )
+        return await self._answer(
+            stream,
+            envelope,
+            self._client.execute_update_with_start_workflow(
+                SUBMIT, envelope, start_workflow_operation=start, id=envelope.command_id, result_type=Answer
+            ),
+        )
+
+    async def submit(
+        self, stream: str, actor: Actor, command: Mapping[str, Any], *, command_id: str | None = None
+    ) -> Answer:
+        """Submit one command to an open process and return its answer. Raises ``Refused`` and ``Pending``."""
+        envelope = prepare(stream, actor, command, command_id or str(uuid.uuid4()))
+        handle = self._client.get_workflow_handle(workflow_id(stream))
+        return await self._answer(
+            stream,
+            envelope,
+            handle.execute_update(SUBMIT, envelope, id=envelope.command_id, result_type=Answer),
+        )
+
+    async def _answer(self, stream: str, envelope: Envelope, call: Any) -> Answer:
+        try:
+            answer: Answer = await asyncio.wait_for(call, self._patience)
+        except WorkflowUpdateFailedError as error:
+            return await self._recorded_or(stream, envelope, _refused(error))
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            return await self._recorded_or(stream, envelope, Pending("command.pending", command_id=envelope.command_id))
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return await self._recorded_or(stream, envelope, await self._why_not_running(stream))
+            if error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+                late = Pending("command.pending", command_id=envelope.command_id)
+                return await self._recorded_or(stream, envelope, late)
+            raise
+        if answer.digest != envelope_digest(envelope):
+            # Temporal answers a known update id without looking at what came with it.
+            raise Refused("command.reused", field="command_id")
+        return answer
+
+    async def _recorded_or(self, stream: str, envelope: Envelope, refused: Refused) -> Answer:
+        """The recorded answer of a command that had been accepted before, else the refusal.
+
+        A workflow's own memory of command ids ends with its run; the ledger's does not.
+        """
+        async with self._pool.acquire() as conn:
+            recorded = await recorded_answer(conn, stream, envelope)
+        if recorded is None:
+            raise refused
+        return recorded
+
+    async def _why_not_running(self, stream: str) -> Refused:
+        async with self._pool.acquire() as conn:
+            last = await stage_of(conn, stream)
+        name = _process(stream).name
+        if last is None:
+            return Refused(f"{name}.unknown")
+        zh, en = last
+        return Refused(f"{name}.finished", stage=zh, stage_en=en)
+
+
+def prepare(stream: str, actor: Actor, command: Mapping[str, Any], command_id: str) -> Envelope:
+    """The envelope for ``command`` in its one canonical form. Raises ``Refused`` for what cannot be read."""
+    process = _process(stream)
+    try:
+        checked = str(uuid.UUID(command_id))
+    except ValueError:
+        raise Refused("command.bad_id", field="command_id") from None
+    parsed = parse_command(process, dict(command))
+    body: Json = parsed.model_dump(mode="json", exclude_none=True)
+    return Envelope(command_id=checked, actor=actor, command=body)
+
+
+def _process(stream: str) -> Any:
+    name = stream.partition("-")[0]
+    if name not in PROCESSES:
+        raise Refused("case.unknown")
+    return PROCESSES[name]
+
+
+def _refused(error: WorkflowUpdateFailedError) -> Refused:
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.details:
+        return Refused.from_refusal(Refusal.model_validate(cause.details[0]))
+    raise error

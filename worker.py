@@ -1,0 +1,101 @@
+"""The worker process: settings, connections, one Temporal worker. Nothing imports this module.
+
+Owns the composition only. Tuned as measured (DESIGN §3): many workflow pollers with half of them non-sticky, a short
+sticky timeout so that a restart is felt briefly, no sandbox in production.
+"""
+
+import asyncio
+import signal
+from datetime import timedelta
+
+import asyncpg
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.inbox import Inbox
+from activities.recording import Recording
+from domain.errors import Refused
+from ledger.migrate import pending
+from runtime.embedded import say_ready
+from runtime.leaving import leave
+from runtime.logging import get_logger, set_up_logging
+from runtime.pool import open_pool
+from runtime.settings import Settings, find_endpoints
+from runtime.temporal import connect
+from workflows.case import CaseWorkflow
+from workflows.wish import WishWorkflow
+
+APP_ROLE = "bihuan_app"
+"""The database role of workers and doors: it may append through the ledger's functions and rewrite nothing."""
+
+log = get_logger(__name__)
+
+
+def make_worker(client: Client, pool: asyncpg.Pool, settings: Settings, *, task_queue: str | None = None) -> Worker:
+    """The worker that hosts every process and its activities on ``task_queue`` (default: the setting)."""
+    inbox, recording = Inbox(pool), Recording(pool)
+    return Worker(
+        client,
+        task_queue=task_queue or settings.task_queue,
+        workflows=[CaseWorkflow, WishWorkflow],
+        activities=[recording.act, inbox.hand_over],
+        max_cached_workflows=settings.max_cached_workflows,
+        max_concurrent_workflow_task_polls=settings.workflow_pollers,
+        nonsticky_to_sticky_poll_ratio=settings.nonsticky_ratio,
+        sticky_queue_schedule_to_start_timeout=settings.sticky_timeout,
+        graceful_shutdown_timeout=settings.graceful_shutdown,
+        max_concurrent_local_activities=settings.pool_size,
+        max_concurrent_activities=settings.pool_size,
+    )
+
+
+async def open_ledger(dsn: str, size: int, *, patience: timedelta = timedelta(seconds=30)) -> asyncpg.Pool:
+    """A pool as the application role, waiting for a PostgreSQL that is still coming up.
+
+    Raises ``Refused``: ``postgres.unreachable`` after ``patience``, ``ledger.schema_older`` before the migrations.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience.total_seconds()
+    while True:
+        try:
+            missing = await pending(dsn)
+            if missing:
+                raise Refused("ledger.schema_older", count=len(missing))
+            return await open_pool(dsn, size=size, role=APP_ROLE, name="bihuan worker")
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
+            if loop.time() > deadline:
+                raise Refused("postgres.unreachable") from error
+            await asyncio.sleep(0.3)
+
+
+async def run() -> None:
+    """Work until SIGINT or SIGTERM, then finish what is under way and leave."""
+    settings = Settings.load()
+    set_up_logging(settings.log_level, settings.log_format)
+    endpoints = find_endpoints(settings)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    pool = await open_ledger(endpoints.postgres, settings.pool_size)
+    client = await connect(endpoints.temporal, endpoints.namespace, sandboxed=settings.sandbox)
+    async with make_worker(client, pool, settings):
+        log.info("worker_ready", task_queue=settings.task_queue)
+        say_ready()
+        await stop.wait()
+        log.info("worker_stopping")
+    await pool.close()
+
+
+def main() -> None:
+    """Run the worker; the exit code is 0 after a clean stop and 1 after a refusal."""
+    code = 0
+    try:
+        asyncio.run(run())
+    except Refused as refused:
+        log.error("worker_refused", code=refused.code, reason=refused.refusal.sentence())
+        code = 1
+    leave(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,388 @@
+"""The shell that hosts any process as a Temporal workflow: it orders and remembers, one activity decides and records.
+
+Owns the loop: take the next envelope, or time itself when the alarm rings; let ``act`` decide and record it; fold
+the returned events; follow the returned plan. One command at a time, nothing to interleave. Must not hold a rule:
+a replay folds recorded outcomes and never decides again.
+"""
+
+import asyncio
+import uuid
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, NoReturn
+
+from temporalio import exceptions, workflow
+from temporalio.common import RetryPolicy, SearchAttributeUpdate
+
+from workflows import ids
+from workflows.log import log_once
+
+with workflow.unsafe.imports_passed_through():
+    from domain.errors import Refusal, Refused
+    from domain.limits import limit
+    from domain.parsing import parse_command
+    from domain.process import (
+        ACT,
+        HAND_OVER,
+        ActInput,
+        Answer,
+        Envelope,
+        HandOverResult,
+        Json,
+        Outcome,
+        Plan,
+        Process,
+        Report,
+        Start,
+        Task,
+        World,
+    )
+
+# How long an act may try locally. Longer than a slow commit, shorter than the workflow task it runs in (10 s).
+LOCAL_ACT = timedelta(seconds=4)
+LOCAL_ATTEMPT = timedelta(seconds=3)
+LOCAL_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
+
+# When the ledger is away the same act runs as a normal activity until it is back; there is no last attempt.
+PATIENT_ATTEMPT = timedelta(seconds=30)
+PATIENT_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
+
+# A department may work on a task for as long as the case lives; its own failures are tried again a few times.
+HAND_OVER_LIFE = timedelta(days=3650)
+HAND_OVER_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1), maximum_attempts=5
+)
+STOCK_LIFE = timedelta(seconds=4)
+
+# An opening that never came, or time that the ledger refuses, is looked at again after this long.
+SECOND_LOOK = timedelta(minutes=5)
+
+_NAMES = uuid.UUID("6f0c1f0e-0d7b-4a55-9d7c-51a3f6a1b1c4")
+
+
+_Handle = workflow.ActivityHandle[Report]
+
+
+class _Item:
+    """An envelope, or a department's report, waiting for its turn and then for its sender to read the answer."""
+
+    def __init__(
+        self,
+        command_id: str,
+        *,
+        envelope: Envelope | None = None,
+        task: Task | None = None,
+        report: Report | None = None,
+    ) -> None:
+        self.command_id = command_id
+        self.envelope = envelope
+        self.task = task
+        self.report = report
+        self.outcome: Outcome | None = None
+
+
+class Shell:
+    """The host of one process. A process definition inherits it and names its rules in ``process``.
+
+    Guarantees: an answered command is in the ledger; commands take effect in the order of their answers; a command
+    id takes effect once; an alarm that is due is acted on before the next command.
+    """
+
+    process: ClassVar[Process[Any]]
+
+    def __init__(self, start: Start) -> None:
+        # Handlers of the first task run before ``run``: everything they need exists from here on.
+        self._stream = start.stream
+        self._state: Any = None if start.state is None else self.process.state.validate_python(start.state)
+        self._seq = start.seq
+        self._hash = start.hash
+        self._plan: Plan | None = start.plan
+        self._inbox: deque[_Item] = deque()
+        self._timers: list[datetime] = []
+        self._second_look: datetime | None = None
+        self._handed_over: set[str] = set(start.handed_over)
+        self._hand_overs: dict[str, tuple[Task, _Handle, bool]] = {}
+        self._over = False
+
+    # --- messages -------------------------------------------------------------------------------------------------
+
+    @workflow.update(name=ids.SUBMIT, description="One command of a person; answered when it is in the ledger.")
+    async def submit(self, envelope: Envelope) -> Answer:
+        """Take the envelope into the inbox and answer when its turn has come.
+
+        Fails with ``ApplicationError`` whose type is the code of the refusal and whose detail is the refusal.
+        """
+        item = _Item(envelope.command_id, envelope=envelope)
+        self._inbox.append(item)
+        # While this waits, earlier envelopes, alarms and reports are acted on, each as a whole.
+        await workflow.wait_condition(lambda: item.outcome is not None)
+        assert item.outcome is not None
+        if item.outcome.refusal is not None:
+            _refuse(item.outcome.refusal)
+        assert item.outcome.answer is not None
+        return item.outcome.answer
+
+    @submit.validator
+    def _dry_run(self, envelope: Envelope) -> None:
+        """Refuse what the present state already refuses; a refusal here costs no history event.
+
+        The world is empty here, so that only state and pinned rules can refuse; ``act`` decides for good.
+        """
+        try:
+            command = parse_command(self.process, envelope.command)
+            if self._state is None and command.kind in self.process.opening:
+                return  # there is nothing to judge an opening by
+            self.process.decide(self._state, command, envelope.actor, workflow.now(), World())
+        except Refused as refused:
+            _refuse(refused.refusal)
+
+    @workflow.query(name=ids.STATE, description="What the workflow holds in memory.")
+    def state(self) -> Start:
+        """The state as the next act would be given it."""
+        return self._as_start()
+
+    # --- the loop -------------------------------------------------------------------------------------------------
+
+    async def host(self) -> str:
+        """Host the process until its plan is finished; the answer is its last stage."""
+        if self._plan is not None:
+            self._follow(self._plan, stage_before=self._plan.stage)
+        elif not self._inbox:
+            self._look_again()
+        while not self._over or self._inbox or not workflow.all_handlers_finished():
+            await workflow.wait_condition(self._has_work)
+            await self._step()
+            if self._may_continue_as_new():
+                # The answers of finished handlers leave with this task; hand-overs under way are begun again.
+                workflow.continue_as_new(self._as_start())
+        self._cancel_hand_overs(frozenset())
+        return self._plan.stage if self._plan else "refused"
+
+    async def _step(self) -> None:
+        if self._alarm_rings():
+            await self._time_passes()
+        elif self._inbox:
+            item = self._inbox.popleft()
+            item.outcome = await self._act(item)
+            if item.outcome.refusal is not None and item.envelope is None:
+                self._fall_back(item)
+        elif (done := self._ended_hand_over()) is not None:
+            self._receive(done)
+        if self._state is None and not self._inbox and self._second_look is None:
+            self._over = True  # a refused opening ends the workflow at once
+
+    def _has_work(self) -> bool:
+        if self._over:
+            return bool(self._inbox) or workflow.all_handlers_finished()
+        if self._inbox or self._alarm_rings() or self._ended_hand_over() is not None:
+            return True
+        return self._may_continue_as_new()
+
+    def _may_continue_as_new(self) -> bool:
+        suggested = workflow.info().is_continue_as_new_suggested()
+        return suggested and not self._over and not self._inbox and workflow.all_handlers_finished()
+
+    # --- acting ---------------------------------------------------------------------------------------------------
+
+    async def _act(self, item: _Item) -> Outcome:
+        """Let the ledger decide and record one command, then fold what it recorded and follow its plan."""
+        given = ActInput(
+            process=self.process.name,
+            stream=self._stream,
+            seq=self._seq,
+            hash=self._hash,
+            at=workflow.now(),
+            command_id=item.command_id,
+            state=None if self._state is None else self.process.state.dump_python(self._state, mode="json"),
+            envelope=item.envelope,
+            task=item.task,
+            report=item.report,
+        )
+        # While the act runs new envelopes may only join the inbox: nobody else touches state, plan or timers.
+        outcome: Outcome
+        try:
+            outcome = await workflow.execute_local_activity(
+                ACT,
+                given,
+                result_type=Outcome,
+                schedule_to_close_timeout=LOCAL_ACT,
+                start_to_close_timeout=LOCAL_ATTEMPT,
+                retry_policy=LOCAL_RETRY,
+            )
+        except exceptions.ActivityError:
+            log_once("act_became_patient", level="warning", command_id=item.command_id)
+            outcome = await workflow.execute_activity(
+                ACT,
+                given,
+                result_type=Outcome,
+                start_to_close_timeout=PATIENT_ATTEMPT,
+                retry_policy=PATIENT_RETRY,
+                summary=f"{self.process.name} #{self._seq + 1}",
+            )
+        stage_before = self._plan.stage if self._plan else None
+        for event in outcome.events:
+            self._state = self.process.evolve(self._state, self.process.event.validate_python(event))
+        self._seq, self._hash = outcome.seq, outcome.hash
+        if outcome.plan is not None:
+            self._follow(outcome.plan, stage_before=stage_before)
+        return outcome
+
+    async def _time_passes(self) -> None:
+        due, self._second_look = self._alarm(), None
+        if self._state is None:
+            return  # no opening came: the loop ends the workflow
+        outcome = await self._act(_Item(str(uuid.uuid5(_NAMES, f"{self._stream}:{self._seq}:time"))))
+        if outcome.refusal is not None:
+            log_once("time_was_refused", level="error", code=outcome.refusal.code)
+        if outcome.refusal is not None or (not outcome.events and self._alarm() == due):
+            self._look_again()
+
+    # --- following the plan ---------------------------------------------------------------------------------------
+
+    def _follow(self, plan: Plan, *, stage_before: str | None) -> None:
+        self._plan, self._second_look = plan, None
+        workflow.set_current_details(plan.details)
+        if plan.stage != stage_before:
+            workflow.upsert_search_attributes(_attributes(plan))
+        self._hand_over(plan.tasks)
+        self._over = plan.finished
+        self._arm(self._alarm())
+
+    def _alarm(self) -> datetime | None:
+        if self._second_look is not None:
+            return self._second_look
+        return self._plan.alarm if self._plan is not None and not self._over else None
+
+    def _alarm_rings(self) -> bool:
+        alarm = self._alarm()
+        return alarm is not None and workflow.now() >= alarm
+
+    def _look_again(self) -> None:
+        self._second_look = workflow.now() + SECOND_LOOK
+        self._arm(self._second_look)
+
+    def _arm(self, alarm: datetime | None) -> None:
+        """Make sure that some timer fires at or before the alarm; an earlier one is left alone and looks again."""
+        if alarm is None or any(fires <= alarm for fires in self._timers):
+            return
+        self._timers.append(alarm)
+        delay = max((alarm - workflow.now()).total_seconds(), 0.001)
+        # The loop's own timer, not a sleeping task: it survives many acts and nothing has to be cancelled.
+        asyncio.get_running_loop().call_later(delay, self._timer_fired, alarm)
+
+    def _timer_fired(self, alarm: datetime) -> None:
+        self._timers.remove(alarm)
+        if not self._alarm_rings():
+            self._arm(self._alarm())
+
+    # --- hand-over ------------------------------------------------------------------------------------------------
+
+    def _hand_over(self, tasks: Sequence[Task]) -> None:
+        wanted = {task.id: task for task in tasks if task.queue is not None}
+        self._cancel_hand_overs(frozenset(wanted))
+        for task_id, task in wanted.items():
+            if task_id not in self._handed_over and task_id not in self._hand_overs:
+                self._hand_overs[task_id] = (
+                    task,
+                    self._start_hand_over(task, own_system=bool(task.queue)),
+                    bool(task.queue),
+                )
+
+    def _start_hand_over(self, task: Task, *, own_system: bool) -> _Handle:
+        handed = self.process.hand_over(self._state, task, self._stream)
+        if not own_system:
+            # The inbox row was written by the act that opened the task; making sure of it takes no queue of its own
+            # and, as a local activity, one event instead of six.
+            return workflow.start_local_activity(
+                HAND_OVER,
+                handed,
+                result_type=Report,
+                schedule_to_close_timeout=STOCK_LIFE,
+                retry_policy=LOCAL_RETRY,
+                summary=f"{task.kind} {task.organisation}",
+            )
+        return workflow.start_activity(
+            HAND_OVER,
+            handed,
+            activity_id=task.id,
+            task_queue=task.queue,
+            result_type=Report,
+            schedule_to_start_timeout=limit(task.pick_up_within).natural(),
+            start_to_close_timeout=HAND_OVER_LIFE,
+            retry_policy=HAND_OVER_RETRY,
+            cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
+            summary=f"{task.kind} {task.organisation}",
+        )
+
+    def _cancel_hand_overs(self, wanted: frozenset[str]) -> None:
+        for task_id in [known for known in self._hand_overs if known not in wanted]:
+            _, handle, _ = self._hand_overs.pop(task_id)
+            if not handle.done():
+                handle.cancel()
+
+    def _ended_hand_over(self) -> str | None:
+        return next((task_id for task_id, (_, handle, _) in self._hand_overs.items() if handle.done()), None)
+
+    def _receive(self, task_id: str) -> None:
+        """Turn the end of a hand-over into a report in the inbox, or into the stock hand-over when it failed."""
+        task, handle, own_system = self._hand_overs.pop(task_id)
+        failure = handle.exception()
+        if failure is not None:
+            reason = "not_picked_up" if _is_not_picked_up(failure) else "failed"
+            log_once("hand_over_fell_back", level="warning", task=task_id, reason=reason)
+            if own_system:
+                self._hand_overs[task_id] = (task, self._start_hand_over(task, own_system=False), False)
+            return
+        self._handed_over.add(task_id)
+        report = handle.result()
+        if report.result != HandOverResult.DELIVERED:
+            command_id = str(uuid.uuid5(_NAMES, f"{self._stream}:{task_id}:report"))
+            self._inbox.append(_Item(command_id, task=task, report=report))
+
+    def _fall_back(self, item: _Item) -> None:
+        """A report that the rules refuse leaves the task to people."""
+        assert item.task is not None
+        assert item.outcome is not None
+        code = item.outcome.refusal.code if item.outcome.refusal else ""
+        log_once("report_was_refused", level="warning", task=item.task.id, code=code)
+        if any(task.id == item.task.id for task in (self._plan.tasks if self._plan else ())):
+            self._hand_overs[item.task.id] = (item.task, self._start_hand_over(item.task, own_system=False), False)
+
+    # --- carrying on ----------------------------------------------------------------------------------------------
+
+    def _as_start(self) -> Start:
+        state: Json | None = None
+        if self._state is not None:
+            state = self.process.state.dump_python(self._state, mode="json")
+        return Start(
+            stream=self._stream,
+            state=state,
+            seq=self._seq,
+            hash=self._hash,
+            plan=self._plan,
+            handed_over=tuple(sorted(self._handed_over)),
+        )
+
+
+def _attributes(plan: Plan) -> list[SearchAttributeUpdate[Any]]:
+    values = plan.attributes
+    street, due = values.street, values.due_at
+    return [
+        ids.STAGE.value_set(values.stage),
+        ids.DEPARTMENT.value_set(list(values.departments)),
+        ids.STREET.value_set(street) if street else ids.STREET.value_unset(),
+        ids.DUE.value_set(due) if due else ids.DUE.value_unset(),
+        ids.RULES.value_set(values.rules_version),
+    ]
+
+
+def _is_not_picked_up(failure: BaseException) -> bool:
+    cause = failure.cause if isinstance(failure, exceptions.ActivityError) else None
+    return isinstance(cause, exceptions.TimeoutError) and cause.type == exceptions.TimeoutType.SCHEDULE_TO_START
+
+
+def _refuse(refusal: Refusal) -> NoReturn:
+    raise exceptions.ApplicationError(
+        refusal.message, refusal.model_dump(mode="json"), type=refusal.code, non_retryable=True
+    ) from None
