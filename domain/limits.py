@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, model_serializer, model_validator
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.base import Frozen
@@ -34,7 +34,7 @@ _NATURAL = {
     Unit.HOUR: timedelta(hours=1),
     Unit.DAY: timedelta(days=1),
 }
-_FORM = re.compile(r"(\d{1,5})(s|m|h|d|wh|wd/min|wd)")
+_FORM = re.compile(r"([0-9]{1,5})(s|m|h|d|wh|wd/min|wd)")
 _CHINESE = {
     Unit.SECOND: "秒",
     Unit.MINUTE: "分钟",
@@ -42,7 +42,7 @@ _CHINESE = {
     Unit.DAY: "天",
     Unit.WORKING_HOUR: "工作时",
     Unit.WORKING_DAY: "个工作日",
-    Unit.WORKING_DAY_BY_MINUTES: "个工作日(按分钟)",
+    Unit.WORKING_DAY_BY_MINUTES: "个工作日（按分钟）",
 }
 
 
@@ -51,7 +51,7 @@ class Limit(Frozen):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    amount: int
+    amount: int = Field(ge=1, le=99_999)
     unit: Unit
 
     @model_validator(mode="before")

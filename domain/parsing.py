@@ -1,23 +1,33 @@
 """From outside data to values, with refusals that name the field, the problem and the remedy."""
 
 import json
+import uuid
 from typing import Any, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
+from domain.base import Recalled
 from domain.errors import Refused
-from domain.process import Process
+from domain.process import Envelope, Process
 from domain.refusals import CATALOGUE
+from domain.text import Code
 
 
 def parse_json(text: str | bytes) -> Any:
     """The JSON value in ``text``. Raises ``Refused`` ``json.malformed`` with line and column."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number)
     except UnicodeDecodeError as error:
         raise Refused("json.malformed", line=1, column=error.start + 1) from None
     except json.JSONDecodeError as error:
         raise Refused("json.malformed", line=error.lineno, column=error.colno) from None
+    except (ValueError, RecursionError):
+        # NaN, a number of thousands of digits, brackets without end: the reader cannot say where.
+        raise Refused("json.malformed", line=1, column=1) from None
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(name)
 
 
 def parse(adapter: TypeAdapter[Any], raw: Any) -> Any:
@@ -38,6 +48,32 @@ def parse_command(process: Process[Any], raw: Any) -> Any:
         return process.command.validate_python(raw)
     except ValidationError as error:
         _refuse(error, tagged=True)
+
+
+class _Sender(Recalled):
+    person: Code
+    organisation: Code | None = None
+    grid: Code | None = None
+
+
+class _Sent(Recalled):
+    actor: _Sender
+
+
+_SENT: TypeAdapter[_Sent] = TypeAdapter(_Sent)
+
+
+def parse_envelope(process: Process[Any], envelope: Envelope) -> Any:
+    """The command in ``envelope``, whose id and sender are written as ids and codes are.
+
+    Doors are not believed: what cannot be recorded must not reach the ledger. Raises ``Refused``.
+    """
+    try:
+        uuid.UUID(envelope.command_id)
+    except ValueError:
+        raise Refused("command.bad_id", field="command_id") from None
+    parse(_SENT, {"actor": envelope.actor.model_dump(mode="json")})
+    return parse_command(process, envelope.command)
 
 
 def _refuse(error: ValidationError, *, tagged: bool) -> NoReturn:

@@ -58,3 +58,7 @@ class Actor(Recalled):
 
 
 SYSTEM = Actor(person="system", role=Role.SYSTEM)
+
+IMPORT = Actor(person="hotline-import", role=Role.HOTLINE)
+"""The built-in service account of the import: it needs no entry in the registry, so a first file can be read before
+anybody has loaded one. Only the import acts as it."""

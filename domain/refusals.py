@@ -24,7 +24,7 @@ CATALOGUE: dict[str, Entry] = {
         "The field '{field}' is unknown.", "Check its spelling or leave it out.",
     ),
     "field.invalid": Entry(
-        "字段“{field}”的值不符合要求({reason})。", "请按说明修改。",
+        "字段“{field}”的值不符合要求（{reason}）。", "请按说明修改。",
         "The value of '{field}' is not valid ({reason}).", "Change it as described.",
     ),
     "json.malformed": Entry(
@@ -32,24 +32,29 @@ CATALOGUE: dict[str, Entry] = {
         "This is not valid JSON (line {line}, column {column}).", "Check quotes, commas and brackets.",
     ),
     "command.unknown_kind": Entry(
-        "没有名为“{kind}”的操作。", "可用的操作:{known}。",
+        "没有名为“{kind}”的操作。", "可用的操作：{known}。",
         "There is no command '{kind}'.", "Known commands: {known}.",
     ),
     "command.reused": Entry(
-        "命令编号已用于内容不同的另一次操作。", "请换一个新的命令编号;若是重试,请原样重发。",
-        "This command id has been used for other content.", "Use a new id, or resend the first command unchanged.",
+        "该编号已用于内容不同的另一次操作。", "若是另一件事，请换一个新编号；若是重试，请原样重发。",
+        "This number has been used for other content.", "Use a new one, or resend the first content unchanged.",
     ),
     "command.bad_id": Entry(
-        "命令编号不是 UUID。", "请填写 UUID,或留空由系统生成。",
+        "命令编号不是 UUID。", "请填写 UUID，或留空由系统生成。",
         "The command id is not a UUID.", "Give a UUID or leave it out.",
     ),
+    "command.failed": Entry(
+        "系统处理该操作时出错，未作任何记录（命令编号 {command_id}）。", "请联系管理员查看工作进程日志；修复后可重试。",
+        "The system failed at this act; nothing was recorded (command id {command_id}).",
+        "Ask the administrator to look at the worker's log; try again once it is mended.",
+    ),
     "command.pending": Entry(
-        "操作已送达,结果尚未返回(命令编号 {command_id})。", "请稍后用同一命令编号再次提交,不会重复生效。",
+        "操作已送达，结果尚未返回（命令编号 {command_id}）。", "请稍后用同一命令编号再次提交，不会重复生效。",
         "The act has been sent, its answer is still to come (command id {command_id}).",
         "Submit it again later with the same id; it takes effect once.",
     ),
     "text.too_long": Entry(
-        "字段“{field}”有 {length} 个字,超过上限 {limit} 个字。", "请缩短,其余内容可作为附件。",
+        "字段“{field}”有 {length} 个字，超过上限 {limit} 个字。", "请缩短，其余内容可作为附件。",
         "'{field}' has {length} characters, more than {limit}.", "Shorten it and attach the rest.",
     ),
     "text.control_characters": Entry(
@@ -58,7 +63,7 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "text.blank": Entry("字段“{field}”是空白。", "请填写内容。", "'{field}' is blank.", "Fill it in."),
     "text.not_redacted": Entry(
-        "字段“{field}”里有电话、证件号、车牌、门牌或姓名等个人信息。", "请先遮盖;原文只存放在保密库。",
+        "字段“{field}”里有电话、证件号、车牌、门牌或姓名等个人信息。", "请先遮盖；原文只存放在保密库。",
         "'{field}' contains personal data such as a phone or an identity number.",
         "Mask it first; the original wording belongs to the vault.",
     ),
@@ -75,24 +80,24 @@ CATALOGUE: dict[str, Entry] = {
         "The limit '{value}' cannot be read.", "Write 30m, 2h, 7d, 4wh, 5wd or 5wd/min.",
     ),
     "limit.needs_calendar": Entry(
-        "时限“{value}”按工作时间计算,需要工作日历。", "本版本请使用自然时限(m、h、d)。",
+        "时限“{value}”按工作时间计算，需要工作日历。", "本版本请使用自然时限(m、h、d)。",
         "The limit '{value}' is in working time and needs a calendar.", "Use natural limits (m, h, d) in this release.",
     ),
     # --- actors -----------------------------------------------------------------------------------------------
     "actor.wrong_role": Entry(
-        "“{role}”不能做这件事。", "应由以下角色办理:{allowed}。",
-        "A {role} may not do this.", "It is for: {allowed_en}.",
+        "“{role}”不能做这件事。", "应由以下角色办理：{allowed}。",
+        "A {role_en} may not do this.", "It is for: {allowed_en}.",
     ),
     "actor.wrong_organisation": Entry(
-        "该操作属于单位 {expected},您所在单位是 {organisation}。", "请由该单位人员办理。",
+        "该操作属于单位 {expected}，您所在单位是 {organisation}。", "请由该单位人员办理。",
         "This is for {expected}; you act for {organisation}.", "Let that unit act.",
     ),
     "actor.wrong_grid": Entry(
-        "该操作属于网格 {expected},您负责的网格是 {grid}。", "请由该网格人员办理。",
+        "该操作属于网格 {expected}，您负责的网格是 {grid}。", "请由该网格人员办理。",
         "This is for grid {expected}; yours is {grid}.", "Let that grid act.",
     ),
     "actor.role_not_held": Entry(
-        "人员 {person} 目前不担任该角色({role})。", "请核对登记册中的任职与有效期。",
+        "人员 {person} 目前不担任该角色（{role}）。", "请核对登记册中的任职与有效期。",
         "{person} does not hold the role {role} now.", "Check the registry and its dates.",
     ),
     "person.unknown": Entry(
@@ -100,7 +105,7 @@ CATALOGUE: dict[str, Entry] = {
         "The registry has no person {person}.", "Enter the person first.",
     ),
     "person.several_roles": Entry(
-        "人员 {person} 有多个身份:{roles}。", "请用 --role 指明以哪个身份办理。",
+        "人员 {person} 有多个身份：{roles}。", "请用 --role 指明以哪个身份办理。",
         "{person} holds several roles: {roles}.", "Say which with --role.",
     ),
     # --- registering ------------------------------------------------------------------------------------------
@@ -111,11 +116,11 @@ CATALOGUE: dict[str, Entry] = {
         "这件诉求已经登记过。", "请直接办理原件。", "This case is registered already.", "Work on the existing one.",
     ),
     "case.finished": Entry(
-        "这件诉求已结束({stage}),不能再办理。", "如有新情况,请另行登记。",
+        "这件诉求已结束（{stage}），不能再办理。", "如有新情况，请另行登记。",
         "This case is over ({stage_en}).", "Register a new one.",
     ),
     "case.wrong_stage": Entry(
-        "当前阶段是“{stage}”,不能做这一步。", "该操作适用于:{allowed}。",
+        "当前阶段是“{stage}”，不能做这一步。", "该操作适用于：{allowed}。",
         "The case is '{stage_en}'; this act does not fit.", "It fits: {allowed_en}.",
     ),
     "case.not_placed": Entry(
@@ -123,11 +128,11 @@ CATALOGUE: dict[str, Entry] = {
         "The case has not been placed in a grid.", "Let the street correct its grid first.",
     ),
     "case.not_everyday": Entry(
-        "事项类别 {category} 不在能办即办清单内。", "请由社区吹哨,走六步流程。",
+        "事项类别 {category} 不在能办即办清单内。", "请由社区吹哨，走六步流程。",
         "Category {category} is not on the list of everyday matters.", "Let the community whistle.",
     ),
     "register.half_source": Entry(
-        "来源与外部编号须同时填写。", "请补上另一个,或两个都不填。",
+        "来源与外部编号须同时填写。", "请补上另一个，或两个都不填。",
         "Source and external id go together.", "Give both or none.",
     ),
     "register.found_later": Entry(
@@ -135,7 +140,7 @@ CATALOGUE: dict[str, Entry] = {
         "The time of discovery {found_at} lies in the future.", "Check date and time zone.",
     ),
     "grid.unknown": Entry(
-        "登记册里没有网格 {grid}。", "请核对网格编码,或不填由街道落格。",
+        "登记册里没有网格 {grid}。", "请核对网格编码，或不填由街道落格。",
         "The registry has no grid {grid}.", "Check the code, or leave it to the street.",
     ),
     "grid.other_street": Entry(
@@ -143,7 +148,7 @@ CATALOGUE: dict[str, Entry] = {
         "Grid {grid} is not in street {street}.", "Check both codes.",
     ),
     "category.unknown": Entry(
-        "没有事项类别 {category}。", "请核对类别编码,或不填由街道归类。",
+        "没有事项类别 {category}。", "请核对类别编码，或不填由街道归类。",
         "There is no category {category}.", "Check the code, or leave it to the street.",
     ),
     "organisation.unknown": Entry(
@@ -162,7 +167,7 @@ CATALOGUE: dict[str, Entry] = {
         "There is nothing to correct.", "Give a grid, a category or an urgency.",
     ),
     "withdraw.not_reporter": Entry(
-        "只有诉求人(或代其登记的人)可以撤回。", "请由诉求人提出。",
+        "只有诉求人（或代其登记的人）可以撤回。", "请由诉求人提出。",
         "Only the reporter, or who registered on their behalf, may withdraw.", "Let the reporter ask.",
     ),
     # --- whistle, dispatch, handling --------------------------------------------------------------------------
@@ -175,7 +180,7 @@ CATALOGUE: dict[str, Entry] = {
         "The one who whistles cannot approve it.", "Let somebody else approve.",
     ),
     "task.not_yours": Entry(
-        "单位 {organisation} 没有承办这件诉求。", "请核对派单;如需协办请街道增派。",
+        "单位 {organisation} 没有承办这件诉求。", "请核对派单；如需协办请街道增派。",
         "{organisation} has no part in this case.", "Check the dispatch.",
     ),
     "task.done": Entry(
@@ -189,11 +194,11 @@ CATALOGUE: dict[str, Entry] = {
         "部门 {department} 已经签收。", "无需重复签收。", "{department} has accepted already.", "Go on handling.",
     ),
     "strike_off.helpers_open": Entry(
-        "协办部门尚未完成:{departments}。", "请等协办部门销账后再由主办部门办结。",
+        "协办部门尚未完成：{departments}。", "请等协办部门销账后再由主办部门办结。",
         "Helpers are not done: {departments}.", "The lead concludes after them.",
     ),
     "evidence.missing": Entry(
-        "缺少{what}的证据材料。", "请附上照片或文件(引用和摘要)。",
+        "缺少{what}的证据材料。", "请附上照片或文件（引用和摘要）。",
         "Evidence of {what_en} is missing.", "Add a photo or document by reference and digest.",
     ),
     # --- checking, signing, telling ---------------------------------------------------------------------------
@@ -217,14 +222,14 @@ CATALOGUE: dict[str, Entry] = {
         "This role has signed already.", "The second signature needs the other role.",
     ),
     "sign.other_result": Entry(
-        "签字对应的不是当前核查结果。", "请重新查看结果,用最新摘要签字。",
+        "签字对应的不是当前核查结果。", "请重新查看结果，用最新摘要签字。",
         "The signature is for another result.", "Look at the result again and sign its digest.",
     ),
     "feed_back.already": Entry(
         "已经向{to}反馈过。", "请反馈另一方。", "This side has been told.", "Tell the other side.",
     ),
     "visit.verdict": Entry(
-        "回访记录不完整:有答复须同时写明满意度和是否解决,未答复则都不写。", "请补全或改为未联系上。",
+        "回访记录不完整：有答复须同时写明满意度和是否解决，未答复则都不写。", "请补全或改为未联系上。",
         "An answered visit needs both a grade and whether it is solved; an unanswered one neither.", "Complete it.",
     ),
     "visit.too_soon": Entry(
@@ -244,7 +249,7 @@ CATALOGUE: dict[str, Entry] = {
         "Only the resident or the visitor may reopen.", "Let them ask.",
     ),
     "reopen.too_late": Entry(
-        "已过重开期限({until})。", "如有新情况,请另行登记。",
+        "已过重开期限（{until}）。", "如有新情况，请另行登记。",
         "The window for reopening ended at {until}.", "Register a new case.",
     ),
     # --- wishes -----------------------------------------------------------------------------------------------
@@ -253,11 +258,11 @@ CATALOGUE: dict[str, Entry] = {
         "这个微心愿已发布。", "请直接认领。", "This wish is published already.", "Claim it.",
     ),
     "wish.finished": Entry(
-        "这个微心愿已结束({stage})。", "如有新的心愿,请另行发布。",
+        "这个微心愿已结束（{stage}）。", "如有新的心愿，请另行发布。",
         "This wish is over ({stage_en}).", "Publish a new one.",
     ),
     "wish.wrong_stage": Entry(
-        "微心愿当前是“{stage}”,不能做这一步。", "该操作适用于:{allowed}。",
+        "微心愿当前是“{stage}”，不能做这一步。", "该操作适用于：{allowed}。",
         "The wish is '{stage_en}'.", "This act fits: {allowed_en}.",
     ),
     "wish.own": Entry(
@@ -287,22 +292,22 @@ CATALOGUE: dict[str, Entry] = {
         "Rule book {version} exists with other content.", "Use a new version.",
     ),
     "registry.unsound": Entry(
-        "登记册有 {count} 处问题,未载入。第一处:{where} {first}", "请逐条修改后重新载入。",
+        "登记册有 {count} 处问题，未载入。第一处：{where} {first}", "请逐条修改后重新载入。",
         "The registry has {count} problems and was not loaded. First: {where} {first}", "Mend them and load again.",
     ),
     # --- ledger -----------------------------------------------------------------------------------------------
     "ledger.forked": Entry(
-        "流水 {stream} 与账本分叉(流程在第 {expected} 条,账本有 {actual} 条)。", "请勿重置流程;联系管理员检查。",
+        "流水 {stream} 与账本分叉（流程在第 {expected} 条，账本有 {actual} 条）。", "请勿重置流程；联系管理员检查。",
         "Stream {stream} has forked from the ledger (workflow at {expected}, ledger at {actual}).",
         "Do not reset workflows; ask the administrator.",
     ),
     "ledger.gap": Entry(
-        "账本落后于流程(流水 {stream}:流程在第 {expected} 条,账本只有 {actual} 条)。", "账本可能是旧备份;联系管理员。",
+        "账本落后于流程（流水 {stream}:流程在第 {expected} 条，账本只有 {actual} 条）。", "账本可能是旧备份；联系管理员。",
         "The ledger is behind (stream {stream}: workflow at {expected}, ledger at {actual}).",
         "It may be an old backup; ask the administrator.",
     ),
     "ledger.migration_changed": Entry(
-        "数据库迁移 {name} 的内容与已执行的不一致。", "请恢复原文件;改动须写成新的迁移。",
+        "数据库迁移 {name} 的内容与已执行的不一致。", "请恢复原文件；改动须写成新的迁移。",
         "Migration {name} differs from the one applied.", "Restore it; write changes as a new one.",
     ),
     "ledger.schema_newer": Entry(
@@ -321,7 +326,7 @@ CATALOGUE: dict[str, Entry] = {
         "续读位置无效。", "请使用上一页返回的位置。", "The cursor is not valid.", "Use the one of the last page.",
     ),
     "vault.content_differs": Entry(
-        "同一编号的原始内容与已保存的不同。", "若是另一件诉求,请换外部编号;更正请用“更正”操作。",
+        "同一编号的原始内容与已保存的不同。", "若是另一件诉求，请换外部编号；更正请用“更正”操作。",
         "Other content is already kept under this number.", "Use another external id for another request.",
     ),
     "vault.wrong_key": Entry(
@@ -333,30 +338,30 @@ CATALOGUE: dict[str, Entry] = {
     ),
     # --- running ----------------------------------------------------------------------------------------------
     "instance.folder_in_use": Entry(
-        "数据目录 {folder} 正被另一个实例使用(进程 {pid})。", "请先停掉它,或用 --data 指定另一个目录。",
+        "数据目录 {folder} 正被另一个实例使用（进程 {pid}）。", "请先停掉它，或用 --data 指定另一个目录。",
         "The data folder {folder} is held by another instance (process {pid}).", "Stop it or use another --data.",
     ),
     "instance.folder_not_ours": Entry(
-        "目录 {folder} 不能使用。", "请选择一个空目录,或检查权限。",
+        "目录 {folder} 不能使用。", "请选择一个空目录，或检查权限。",
         "The folder {folder} cannot be used.", "Choose an empty folder or check its permissions.",
     ),
     "instance.not_running": Entry(
-        "数据目录 {folder} 没有正在运行的实例。", "请先执行 bihuan up,或用 --data 指明目录。",
+        "数据目录 {folder} 没有正在运行的实例。", "请先执行 bihuan up，或用 --data 指明目录。",
         "No instance is running on {folder}.", "Run bihuan up, or name the folder with --data.",
     ),
     "instance.child_failed": Entry(
-        "组件 {name} 启动失败(退出码 {exit})。", "详情见日志 {log}。",
+        "组件 {name} 启动失败（退出码 {exit}）。", "详情见日志 {log}。",
         "{name} failed to start (exit code {exit}).", "See {log}.",
     ),
     "instance.no_server_user": Entry(
-        "以 root 运行时需要系统用户 {user} 来启动 PostgreSQL,但无法创建。", "请用普通用户运行,或手工创建该用户。",
+        "以 root 运行时需要系统用户 {user} 来启动 PostgreSQL，但无法创建。", "请用普通用户运行，或手工创建该用户。",
         "As root, PostgreSQL needs the system user {user}, which could not be created.", "Run as an ordinary user.",
     ),
     "instance.program_missing": Entry(
         "找不到程序 {name}。", "请重新执行 make setup。", "The program {name} is missing.", "Run make setup again.",
     ),
     "settings.invalid": Entry(
-        "设置 {name} 不正确:{reason}。", "请修改环境变量。", "The setting {name} is wrong: {reason}.", "Change it.",
+        "设置 {name} 不正确：{reason}。", "请修改环境变量。", "The setting {name} is wrong: {reason}.", "Change it.",
     ),
     "settings.unreadable": Entry(
         "读不了文件 {path}:{reason}。", "请检查路径和权限。", "Cannot read {path}: {reason}.", "Check path and rights.",
@@ -367,6 +372,43 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "postgres.unreachable": Entry(
         "连不上 PostgreSQL。", "请检查服务是否在运行。", "PostgreSQL cannot be reached.", "Check that it runs.",
+    ),
+    # --- command line -----------------------------------------------------------------------------------------
+    "cli.unknown_option": Entry(
+        "没有选项 {name}。", "请用 --help 查看可用的选项。", "There is no option {name}.", "See --help.",
+    ),
+    "cli.missing_value": Entry(
+        "缺少 {name}。", "请用 --help 查看用法。", "{name} is missing.", "See --help.",
+    ),
+    "cli.bad_value": Entry(
+        "{name} 的值不对（{reason}）。", "请用 --help 查看用法。",
+        "The value of {name} is wrong ({reason}).", "See --help.",
+    ),
+    "cli.wrong_use": Entry(
+        "用法不对（{reason}）。", "请用 --help 查看用法。", "Wrong use ({reason}).", "See --help.",
+    ),
+    "cli.unknown_command": Entry(
+        "没有命令 {name}。", "可用的命令：{known}。", "There is no command {name}.", "Known commands: {known}.",
+    ),
+    "cli.not_available": Entry(
+        "本次安装没有 {name} 命令。", "请升级或重新安装。",
+        "This installation has no command {name}.", "Install it again.",
+    ),
+    "cli.whose_tasks": Entry(
+        "要看谁的待办?", "请给出 --organisation、--person 或 --grid。",
+        "Whose tasks?", "Give --organisation, --person or --grid.",
+    ),
+    "cli.mistake": Entry(
+        "程序内部出错（编号 {number}）。", "请把编号告诉管理员；详情见 {log}。",
+        "The program made a mistake (number {number}).", "Tell the administrator; see {log}.",
+    ),
+    "cli.ambiguous": Entry(
+        "编号前几位 {prefix} 对应多件。", "请多写几位。",
+        "The beginning {prefix} fits several.", "Write more of the id.",
+    ),
+    "cli.time_unreadable": Entry(
+        "看不懂时间“{value}”。", "请写成 2026-11-23、2026-11-23T12:00 或带时区的 ISO 8601;不写时区即北京时间。",
+        "The time '{value}' cannot be read.", "Write 2026-11-23 or 2026-11-23T12:00 (Beijing time) or ISO 8601.",
     ),
     # --- files ------------------------------------------------------------------------------------------------
     "file.unreadable": Entry(
@@ -384,5 +426,45 @@ CATALOGUE: dict[str, Entry] = {
     "import.time_unreadable": Entry(
         "看不懂时间“{value}”。", "请写成 2025-09-30 17:00 或 ISO 8601。",
         "The time '{value}' cannot be read.", "Write 2025-09-30 17:00 or ISO 8601.",
+    ),
+    "import.file_too_large": Entry(
+        "文件 {path} 太大（{size}），上限为 {limit}。", "请拆成几个文件后分别导入。",
+        "{path} is too large ({size}); the limit is {limit}.", "Split it and import the parts.",
+    ),
+    "import.too_many_columns": Entry(
+        "有 {columns} 列，超过上限 {limit} 列。", "请删除不需要的列。",
+        "There are {columns} columns, more than {limit}.", "Leave out columns that are not needed.",
+    ),
+    "import.cell_too_long": Entry(
+        "有单元格超过 {limit} 个字（或缺少结束引号）。", "请检查这一行的引号和内容长度。",
+        "A cell has more than {limit} characters (or its closing quote is missing).", "Check quotes and length.",
+    ),
+    "import.too_many_cells": Entry(
+        "这一行有 {cells} 格，表头只有 {columns} 列。", "含分隔符的内容请加引号。",
+        "This row has {cells} cells, the header {columns}.", "Quote cells that contain the separator.",
+    ),
+    "import.csv_malformed": Entry(
+        "这一行的引号不配对。", "请检查引号；内容里的引号要写两遍。",
+        "The quotes of this row do not match.", "Check them; a quote within a cell is written twice.",
+    ),
+    "import.encoding": Entry(
+        "这一行含有无法识别的字节。", "请把文件另存为 UTF-8 编码。",
+        "This row has bytes that cannot be read.", "Save the file as UTF-8.",
+    ),
+    "import.not_an_object": Entry(
+        "这一行不是 JSON 对象。", "每行应是一个形如 {{\"标题\": \"…\"}} 的对象。",
+        "This line is not a JSON object.", "Each line is one object.",
+    ),
+    "import.no_sheet": Entry(
+        "工作簿 {path} 里没有可读的工作表。", "请把数据放在第一个工作表。",
+        "The workbook {path} has no sheet that can be read.", "Put the rows on the first sheet.",
+    ),
+    "import.which_person": Entry(
+        "登记册里有几位热线人员：{people}。", "请用 --as 指明以谁的身份导入。",
+        "The registry has several hotline persons: {people}.", "Say who imports with --as.",
+    ),
+    "import.report_unwritable": Entry(
+        "不能在 {path} 写报告：{reason}。", "请用 --report 指定别的位置。",
+        "The report cannot be written to {path}: {reason}.", "Choose another place with --report.",
     ),
 }  # fmt: skip

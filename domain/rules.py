@@ -129,7 +129,7 @@ def _row(urgency: Urgency, *limits: str) -> RuleRow:
 
 EXAMPLE_BOOK = RuleBook(
     version="example-1",
-    name="示例规则(自然时)",
+    name="示例规则（自然时）",
     rows=(
         #              dispatch sign contact handle verify sign feed visit appraise place
         _row(Urgency.EMERGENCY, "1h", "15m", "30m", "24h", "2h", "2h", "2h", "24h", "3d", "15m"),

@@ -221,11 +221,20 @@ def _act(state: Wish, command: Any, actor: Actor, at: datetime) -> Event:
             return WishFulfilled(at=at, by=actor, text=command.text, lapses_at=lapses_at)
         case ThankForWish():
             _in_stage(state, Stage.DONE)
-            if actor.role != Role.RESIDENT and actor.person != state.published_by.person:
+            if not _speaks_for_the_wisher(state, actor):
                 raise Refused("wish.not_wisher", field="actor.person")
             return WishThanked(at=at, by=actor, word=command.word)
         case _:
             raise TypeError(f"not a command of a wish: {type(command).__name__}")
+
+
+def _speaks_for_the_wisher(state: Wish, actor: Actor) -> bool:
+    if actor.person == state.published_by.person:
+        return True
+    # A clerk published for a resident who is not named; but nobody thanks oneself.
+    unnamed = state.published_by.role != Role.RESIDENT
+    claimer = state.claimed_by is not None and state.claimed_by.person == actor.person
+    return actor.role == Role.RESIDENT and unnamed and not claimer
 
 
 def _in_stage(state: Wish, stage: Stage) -> None:

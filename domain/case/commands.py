@@ -84,7 +84,7 @@ class Dispatch(Frozen):
     kind: Literal["dispatch"] = "dispatch"
     lead: Code
     helpers: Departments = ()
-    mode: Mode = Mode.WITHIN_LIMIT
+    mode: Literal[Mode.WITHIN_LIMIT, Mode.CONSULTATION] = Mode.WITHIN_LIMIT
     instruction: Text | None = None
 
 

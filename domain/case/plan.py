@@ -53,7 +53,14 @@ def _tasks(state: Case, world: World) -> tuple[Task, ...]:
                 triage.append(_task(state, "handle_on_spot", Role.GRID_WORKER, ClockKind.PLACE))
             return tuple(triage)
         case Stage.WHISTLED | Stage.RETURNED:
-            street = _task(state, "dispatch", Role.STREET_DISPATCHER, ClockKind.DISPATCH, state.place.street)
+            street = _task(
+                state,
+                "dispatch",
+                Role.STREET_DISPATCHER,
+                ClockKind.DISPATCH,
+                state.place.street,
+                dispatch=state.dispatches + 1,
+            )
             return (street, *_department_tasks(state, world))
         case Stage.DISPATCHED | Stage.HANDLING:
             return _department_tasks(state, world)
@@ -81,13 +88,23 @@ def _tasks(state: Case, world: World) -> tuple[Task, ...]:
             return ()
 
 
-def _task(state: Case, name: str, role: Role, clock: ClockKind, organisation: str | None = None) -> Task:
+def _task(
+    state: Case,
+    name: str,
+    role: Role,
+    clock: ClockKind,
+    organisation: str | None = None,
+    *,
+    dispatch: int | None = None,
+) -> Task:
+    # An id is never used twice in the life of a case: rework begins a new round, a new dispatch a new number in it.
+    number = f"{state.round}" if dispatch is None else f"{state.round}.{dispatch}"
     due = min((each.due_at for each in state.clocks if each.kind == clock and each.is_running), default=None)
     kind = name.partition(":")[0]
     in_grid = role in (Role.GRID_WORKER, Role.GRID_HEAD, Role.VANGUARD_CAPTAIN)
     identity = f"{name}:{role.value}" if kind == "sign" else name
     return Task(
-        id=f"{identity}#{state.round}",
+        id=f"{identity}#{number}",
         kind=kind,
         role=role.value,
         organisation=organisation,
@@ -112,11 +129,18 @@ def _department_tasks(state: Case, world: World) -> tuple[Task, ...]:
         if not part.is_open:
             continue
         unit = world.registry.organisation(part.department) if world.registry else None
-        task = _task(state, f"{HANDLE}:{part.department}", Role.DEPARTMENT_HANDLER, ClockKind.HANDLE, part.department)
+        task = _task(
+            state,
+            f"{HANDLE}:{part.department}",
+            Role.DEPARTMENT_HANDLER,
+            ClockKind.HANDLE,
+            part.department,
+            dispatch=part.dispatch,
+        )
         tasks.append(
             task.model_copy(
                 update={
-                    "opened_at": part.assigned_at if state.round == 0 else state.waiting_since,
+                    "opened_at": part.reopened_at or part.assigned_at,
                     "queue": (unit.queue or "") if unit else "",
                     "pick_up_within": (unit.pick_up_within if unit else None) or "5m",
                 }
@@ -155,6 +179,7 @@ def answer(state: Case, task: Task, report: Report) -> tuple[tuple[Actor, Json],
         return ()
     actor = Actor(person=report.person, role=Role.DEPARTMENT_HANDLER, organisation=department)
     if report.result == HandOverResult.RETURNED:
-        return ((actor, {"kind": "return_task", **report.fields}),)
-    strike_off: tuple[Actor, Json] = (actor, {"kind": "strike_off", **report.fields})
+        # The kind stands last: a report is never another command in disguise.
+        return ((actor, {**report.fields, "kind": "return_task"}),)
+    strike_off: tuple[Actor, Json] = (actor, {**report.fields, "kind": "strike_off"})
     return (strike_off,) if part.accepted_at else ((actor, {"kind": "accept"}), strike_off)

@@ -4,6 +4,7 @@ Owns ``Case`` and ``evolve``. Facts are never refused here: what is in the ledge
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, assert_never
 
 from domain.base import Recalled
@@ -28,11 +29,13 @@ from domain.rules import Pinned, Urgency
 
 
 class Assignment(Recalled):
-    """One department's part in a case."""
+    """One department's part in a case; ``dispatch`` is the number of the dispatch that gave it, counted from 1."""
 
     department: str
     lead: bool
     assigned_at: Instant
+    dispatch: int = 1
+    reopened_at: Instant | None = None
     accepted_at: Instant | None = None
     struck_off_at: Instant | None = None
     returned_at: Instant | None = None
@@ -86,6 +89,7 @@ class Case(Recalled):
     solved: bool | None = None
     rework_count: int = 0
     round: int = 0
+    dispatches: int = 0
     level: Level = Level.COMMUNITY
     evidence_count: int = 0
     was_overdue: bool = False
@@ -231,7 +235,7 @@ def _visited(state: Case, event: e.Visited) -> dict[str, Any]:
 
 
 def _rework(state: Case, event: e.ReworkOrdered) -> dict[str, Any]:
-    return _again(state) | {"rework_count": state.rework_count + 1, "round": event.round}
+    return _again(state, event.at) | {"rework_count": state.rework_count + 1, "round": event.round}
 
 
 def _appraised(state: Case, event: e.Appraised) -> dict[str, Any]:
@@ -241,7 +245,12 @@ def _appraised(state: Case, event: e.Appraised) -> dict[str, Any]:
 
 
 def _reopened(state: Case, event: e.Reopened) -> dict[str, Any]:
-    return _again(state) | {"settled_at": None, "reopen_until": None, "appraised_at": None, "round": event.round}
+    return _again(state, event.at) | {
+        "settled_at": None,
+        "reopen_until": None,
+        "appraised_at": None,
+        "round": event.round,
+    }
 
 
 def _corrected(state: Case, event: e.Corrected) -> dict[str, Any]:
@@ -262,9 +271,11 @@ def _dispatched(state: Case, event: e.Dispatched) -> tuple[Assignment, ...]:
     # Helpers of an earlier dispatch keep what they have done; a new dispatch replaces everybody else.
     past = tuple(part for part in state.assignments if part.returned_at is not None)
     kept = {part.department: part for part in state.assignments if part.returned_at is None}
-    parts = [Assignment(department=event.lead, lead=True, assigned_at=event.at)]
+    number = state.dispatches + 1
+    parts = [Assignment(department=event.lead, lead=True, assigned_at=event.at, dispatch=number)]
     for helper in event.helpers:
-        parts.append(kept.get(helper) or Assignment(department=helper, lead=False, assigned_at=event.at))
+        fresh = Assignment(department=helper, lead=False, assigned_at=event.at, dispatch=number)
+        parts.append(kept.get(helper) or fresh)
     return (*past, *parts)
 
 
@@ -292,7 +303,7 @@ def _struck_off(state: Case, event: e.StruckOff) -> dict[str, Any]:
     return result | ({"stage": Stage.STRUCK_OFF} if event.concluding else {})
 
 
-def _again(state: Case) -> dict[str, Any]:
+def _again(state: Case, at: datetime) -> dict[str, Any]:
     """Back to the lead: everything that was said about the former result is void, the clocks are not."""
     lead = state.lead
     changes: dict[str, Any] = {
@@ -308,7 +319,7 @@ def _again(state: Case) -> dict[str, Any]:
     if lead:
         parts = tuple(part.model_copy(update={"scores": None}) for part in state.assignments)
         again = state.model_copy(update={"assignments": parts})
-        changes["assignments"] = _assignment(again, lead.department, struck_off_at=None)
+        changes["assignments"] = _assignment(again, lead.department, struck_off_at=None, reopened_at=at)
     return changes
 
 
@@ -321,6 +332,7 @@ _FOLDS: dict[type[Any], Callable[[Case, Any], dict[str, Any]]] = {
         "stage": Stage.DISPATCHED,
         "mode": event.mode,
         "assignments": _dispatched(state, event),
+        "dispatches": state.dispatches + 1,
     },
     e.Accepted: _accepted,
     e.Arrived: _was_there,
