@@ -103,12 +103,16 @@ class Desk:
             # process from being opened twice is the ledger.
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            # What Temporal's pages show in lists; redacted like everything in a command, at most 400 bytes.
+            static_summary=str(envelope.command.get("title", ""))[:100],
         )
         return await self._answer(
             stream,
             envelope,
+            # No update id: Temporal would answer a known one from a closed run too, and a refused opening could never
+            # be mended under its id. What makes an opening take effect once is the ledger.
             self._client.execute_update_with_start_workflow(
-                SUBMIT, envelope, start_workflow_operation=start, id=envelope.command_id, result_type=Answer
+                SUBMIT, envelope, start_workflow_operation=start, result_type=Answer
             ),
         )
 

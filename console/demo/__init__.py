@@ -1,0 +1,1 @@
+"""The demo: an invented street, scripted people, and the paths their requests take."""

@@ -1,0 +1,202 @@
+"""Showing the history of a process and submitting acts to it: what ``case`` and ``wish`` have in common.
+
+Owns the sub-commands ``history``, ``do`` and ``new`` of both. Must not know the stages of either.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from console import output, words
+from console.acts import actor_for, clean, find_stream, new_command_id, read_command
+from console.session import ledger, open_desk
+from domain.errors import Refused
+from domain.people import Actor
+from domain.process import Answer
+from domain.processes import PROCESSES
+from domain.text import normalise
+from ledger.log import Recorded, history
+
+_QUIET = frozenset(
+    {"kind", "at", "by", "rules", "evidence", "wording", "reporter", "place", "found_at", "channel", "rules_version"}
+    | {"everyday", "limits", "concluding", "external_id"}
+)
+_TRUTH: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
+    "lead": (("主办", "lead"), ("协办", "helper")),
+    "passed": (("通过", "passed"), ("不通过", "failed")),
+    "answered": (("接通", "answered"), ("未接通", "not answered")),
+    "solved": (("已解决", "solved"), ("未解决", "not solved")),
+    "contacted": (("已联系居民", "resident contacted"), ("", "")),
+    "reached": (("", ""), ("未能联系", "not reached")),
+}
+_CODES: dict[str, words.Words] = {
+    "urgency": words.URGENCY,
+    "mode": words.MODE,
+    "level": words.LEVEL,
+    "satisfaction": words.SATISFACTION,
+    "reason": words.REASON,
+    "cause": words.REASON,
+    "to": words.AUDIENCE,
+}
+
+
+async def show_history(process: str, name: str) -> None:
+    """Print every fact of a process in order. Raises ``Refused`` ``<process>.unknown``."""
+    async with ledger() as pool, pool.acquire() as conn:
+        stream = await find_stream(conn, process, name)
+        events = await history(conn, stream)
+    if not events:
+        raise Refused(f"{process}.unknown")
+    value = {"id": stream, "events": [event_json(each) for each in events]}
+    output.result(value, lambda: draw_events(events))
+
+
+def event_json(event: Recorded) -> dict[str, Any]:
+    """An event as programs are shown it."""
+    return {
+        "stream": event.stream,
+        "seq": event.seq,
+        "id": event.id,
+        "kind": event.kind,
+        "at": event.at,
+        "actor": event.actor,
+        "command_id": event.command_id,
+        "body": event.body,
+        "hash": event.hash,
+    }
+
+
+def draw_events(events: list[Recorded]) -> None:
+    """Print events as a table."""
+    columns = [("序号", "no."), ("时间", "time"), ("事实", "fact"), ("何人", "who"), ("内容", "content")]
+    rows = [
+        (
+            event.seq,
+            event.at,
+            words.word(words.EVENT, event.kind),
+            words.person(Actor.model_validate(event.body["by"])),
+            summary(event.body),
+        )
+        for event in events
+    ]
+    output.table(columns, rows)
+
+
+def summary(body: Mapping[str, Any]) -> str:
+    """The values of an event in one short line; long ones are cut, lists of files are counted."""
+    clock = body.get("clock")
+    if isinstance(clock, dict):
+        kind = words.word(words.CLOCK, str(clock["kind"]))
+        due = output.local(datetime.fromisoformat(str(clock["due_at"])))
+        return " ".join(part for part in (kind, clock.get("organisation"), output.say("截止", "due"), due) if part)
+    parts: list[str] = []
+    for name, value in body.items():
+        if name in _QUIET or value in (None, "", [], {}):
+            continue
+        if isinstance(value, bool):
+            parts.append(output.say(*_TRUTH[name][0 if value else 1]) if name in _TRUTH else "")
+        elif name in _CODES:
+            parts.append(words.word(_CODES[name], str(value)))
+        elif name == "clock_id":
+            kind, _, unit = str(value).partition(":")
+            parts.append(f"{words.word(words.CLOCK, kind.partition('#')[0])} {unit}".strip())
+        elif isinstance(value, dict):
+            parts.append("/".join(f"{key} {each}" for key, each in value.items() if each not in (None, 0)))
+        else:
+            shown = "、".join(map(str, value)) if isinstance(value, list) else str(value)
+            shown = " ".join(shown.split())
+            parts.append(shown if len(shown) <= 60 else shown[:57] + "…")
+    if body.get("evidence"):
+        number = len(body["evidence"]) if isinstance(body["evidence"], list) else 1
+        parts.append(output.say(f"证据 {number} 件", f"{number} piece(s) of evidence"))
+    return " · ".join(part for part in parts if part)
+
+
+async def do(process: str, name: str, source: str, *, person: str, role: str | None, command_id: str | None) -> None:
+    """Submit the command in the file ``source`` to a process and print the answer.
+
+    Raises ``Refused`` and ``Pending`` (the command id of the message may be given again).
+    """
+    given, chosen = read_command(source), new_command_id(command_id)
+    cleaned = clean(PROCESSES[process], given)
+    async with ledger() as pool:
+        async with pool.acquire() as conn:
+            stream = await find_stream(conn, process, name)
+            actor = await actor_for(conn, PROCESSES[process], stream, cleaned.command, person=person, role=role)
+        desk = await open_desk(pool)
+        answer = await desk.submit(stream, actor, cleaned.command, command_id=chosen)
+    _show_answer(process, answer, cleaned.masked, actor, kept=False)
+
+
+async def new(process: str, kind: str, source: str, *, person: str, role: str | None, command_id: str | None) -> None:
+    """Open a process with the command in the file ``source``; ``kind`` may be left out there.
+
+    What was written, and the ``reporter`` (name, phone, address) when given, go to the vault. The number of another
+    system names the process; otherwise the command id does, so that either may be repeated without a second process.
+    """
+    from console.desk import stream_of  # brings Temporal with it, which reading a history must not wait for
+
+    given, chosen = {"kind": kind, **read_command(source)}, new_command_id(command_id)
+    reporter = _reporter(given.pop("reporter", None))
+    private = {"wording": _wording(given)} | {f"reporter_{name}": value for name, value in reporter.items()}
+    cleaned = clean(PROCESSES[process], given)
+    command = cleaned.command
+    numbered = isinstance(command.get("source"), str) and isinstance(command.get("external_id"), str)
+    if numbered:
+        stream = stream_of(process, str(command["source"]), str(command["external_id"]))
+    else:
+        stream = stream_of(process, "command", chosen)
+    command["wording"] = f"{stream}/wording"
+    if reporter:
+        command["reporter"] = f"{stream}/reporter"
+    async with ledger() as pool:
+        async with pool.acquire() as conn:
+            actor = await actor_for(conn, PROCESSES[process], stream, command, person=person, role=role)
+        desk = await open_desk(pool)
+        chosen_id = None if numbered and command_id is None else chosen
+        answer = await desk.open(stream, actor, command, command_id=chosen_id, private=private)
+    _show_answer(process, answer, cleaned.masked, actor, kept=True)
+
+
+def _reporter(given: object) -> dict[str, str]:
+    """What is known of the reporter. Raises ``Refused`` ``field.invalid`` and ``field.unknown``."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise Refused("field.invalid", field="reporter", reason="{name, phone, address}")
+    found: dict[str, str] = {}
+    for name, value in given.items():
+        if name not in ("name", "phone", "address"):
+            raise Refused("field.unknown", field=f"reporter.{name}")
+        if not isinstance(value, str):
+            raise Refused("field.invalid", field=f"reporter.{name}", reason="text")
+        if normalise(value):
+            found[name] = normalise(value)
+    return found
+
+
+def _wording(given: Mapping[str, Any]) -> str:
+    """The title and text as they were written."""
+    return "\n".join(str(given[name]) for name in ("title", "text") if name in given)
+
+
+def _show_answer(process: str, answer: Answer, masked: tuple[str, ...], actor: Actor, *, kept: bool) -> None:
+    zh, en = PROCESSES[process].stage_names[answer.stage]
+
+    def draw() -> None:
+        told = [kind for kind in dict.fromkeys(answer.kinds) if not kind.startswith("clock_")]
+        facts = "、".join(words.word(words.EVENT, kind) for kind in told)
+        output.line(
+            f"已记入账本：{facts}。当前阶段：{zh}。以 {words.person(actor)} 办理。",
+            f"Recorded: {facts}. Stage: {en}. Acted as {words.person(actor)}.",
+        )
+        output.line(
+            f"编号 {answer.stream}  第 {answer.seq_from}–{answer.seq_to} 条  命令编号 {answer.command_id}",
+            f"id {answer.stream}  events {answer.seq_from}–{answer.seq_to}  command id {answer.command_id}",
+        )
+
+    output.result({**answer.model_dump(mode="json"), "actor": actor, "masked": masked}, draw)
+    if masked:
+        where = "、".join(masked)
+        rest = ("原文已存入保密库。", "the original is in the vault") if kept else ("原文未保存。", "it was not kept")
+        output.note(f"已遮盖个人信息：{where};{rest[0]}", f"Personal data was masked in {where}; {rest[1]}.")

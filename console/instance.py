@@ -1,0 +1,66 @@
+"""The embedded instance as the command line runs it: which migrations, which first data, which processes.
+
+Owns the composition of ``runtime.embedded`` with the ledger; ``up`` and ``demo`` share it.
+"""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import asyncpg
+
+from domain.rules import EXAMPLE_BOOK
+from ledger.migrate import Migration, migrate
+from ledger.registry import read_rule_books, store_rule_book
+from ledger.vault import MasterKey
+from runtime.children import ChildSpec
+from runtime.embedded import Instance, own_child
+from runtime.endpoints import Endpoints
+
+Told = Callable[[str], None]
+"""Is told the name of each part as soon as it is ready."""
+
+
+async def prepare_ledger(dsn: str) -> list[Migration]:
+    """Bring the ledger up to date and give a new one the example rule book; returns the migrations applied.
+
+    An office that has rules of its own keeps them. Raises ``Refused`` as ``ledger.migrate.migrate`` does.
+    """
+    applied = await migrate(dsn)
+    conn: asyncpg.Connection = await asyncpg.connect(dsn)
+    try:
+        if (await read_rule_books(conn)).current is None:
+            await store_rule_book(conn, EXAMPLE_BOOK.version, EXAMPLE_BOOK.model_dump(mode="json"))
+    finally:
+        await conn.close()
+    return applied
+
+
+def make_instance(
+    data: Path,
+    *,
+    ui: bool = True,
+    told: Told = lambda _name: None,
+    prepare: Callable[[str], Awaitable[object]] = prepare_ledger,
+    more: Callable[[Endpoints], list[ChildSpec]] = lambda _endpoints: [],
+) -> Instance:
+    """The embedded instance on ``data``: PostgreSQL with the ledger, Temporal, one worker, and ``more`` children.
+
+    ``prepare`` brings the ledger up to date; ``told`` hears ``postgres``, ``ledger`` and ``temporal``. That the worker
+    is ready too the caller knows by ``Instance.start`` returning.
+    """
+
+    async def migrated(dsn: str) -> None:
+        told("postgres")
+        await prepare(dsn)
+        told("ledger")
+
+    def children(endpoints: Endpoints) -> list[ChildSpec]:
+        told("temporal")
+        return [own_child("worker", ["-m", "worker"], endpoints, data), *more(endpoints)]
+
+    return Instance(data, migrate=migrated, children=children, ui=ui)
+
+
+def make_key(path: Path) -> None:
+    """Make the vault's master key (mode 0600) when there is none; raises ``Refused`` when the one there is unfit."""
+    MasterKey.load(path, create=True)

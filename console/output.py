@@ -1,0 +1,152 @@
+"""How the command line speaks: tables and sentences for people, JSON for programs.
+
+Owns language, time zone and layout. Must not know where its values come from. What residents wrote is shown as it
+is: nothing in it is taken for markup or colour.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_jsonable_python
+
+from console.session import options
+from domain.errors import Refusal
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+OFFICE_ZONE = timezone(timedelta(hours=8))
+"""Asia/Shanghai, in which people are told the time; it knows no summer time."""
+
+_PIPE_WIDTH = 200
+
+
+def local(at: datetime | None) -> str:
+    """The moment in office time, minutes are enough for people; ``-`` for none."""
+    return "-" if at is None else at.astimezone(OFFICE_ZONE).strftime("%Y-%m-%d %H:%M")
+
+
+def language() -> str:
+    """``zh`` or ``en``: the option, else the setting."""
+    chosen = options().language or os.environ.get("BIHUAN_LANGUAGE") or "zh"
+    return "en" if chosen == "en" else "zh"
+
+
+def say(zh: str, en: str) -> str:
+    """The one of the two texts that the person reads."""
+    return en if language() == "en" else zh
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its two largest units, always positive."""
+    minutes = int(abs(length).total_seconds()) // 60
+    days, hours = divmod(minutes, 1440)
+    hours, minutes = divmod(hours, 60)
+    parts = [(days, "天", "d"), (hours, "小时", "h"), (minutes, "分钟", "m")]
+    shown = [(number, zh, en) for number, zh, en in parts if number][:2] or [(0, "分钟", "m")]
+    return " ".join(say(f"{number} {zh}", f"{number}{en}") for number, zh, en in shown)
+
+
+def remaining(due: datetime | None, at: datetime | None = None) -> str:
+    """How long there is until ``due`` seen from ``at`` (now by default), or how long it has been past."""
+    if due is None:
+        return ""
+    left = due - (at or datetime.now(UTC))
+    if left >= timedelta(0):
+        return say(f"剩 {span(left)}", f"{span(left)} left")
+    return say(f"已超 {span(left)}", f"{span(left)} over")
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Rich on standard output or standard error; wide when nobody's terminal limits it."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _PIPE_WIDTH
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=False, width=width)
+
+
+def print_json(value: object) -> None:
+    """One JSON value on one line of standard output, at once."""
+    text = json.dumps(to_jsonable_python(value, by_alias=True), ensure_ascii=False, separators=(", ", ": "))
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def result(value: object, draw: Callable[[], None]) -> None:
+    """The outcome of a command: ``value`` for programs, ``draw`` for people."""
+    if options().json:
+        print_json(value)
+    else:
+        draw()
+
+
+def line(zh: str, en: str) -> None:
+    """A sentence on standard output."""
+    console().print(say(zh, en), soft_wrap=True)
+
+
+def note(zh: str, en: str) -> None:
+    """A sentence beside the result, on standard error; programs are not told."""
+    if not options().json:
+        console(stderr=True).print(say(zh, en), soft_wrap=True)
+
+
+def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+    """A table on standard output; columns are named in both languages. Cells may be Rich renderables."""
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for zh, en in columns:
+        shown.add_column(Text(say(zh, en), style="bold"), overflow="fold")
+    for row in rows:
+        shown.add_row(*(_cell(value) for value in row))
+    console().print(shown)
+
+
+def fields(rows: Iterable[tuple[str, str, object]]) -> None:
+    """A sheet on standard output: a name (Chinese, English) and its value on each line; empty values are left out."""
+    from rich.table import Table
+    from rich.text import Text
+
+    sheet = Table.grid(padding=(0, 2, 0, 0))
+    sheet.add_column(no_wrap=True)
+    sheet.add_column(overflow="fold")
+    for zh, en, value in rows:
+        if value not in (None, "", ()):
+            sheet.add_row(Text(say(zh, en), style="dim"), _cell(value))
+    console().print(sheet)
+
+
+def _cell(value: object) -> "RenderableType":
+    from rich.text import Text
+
+    if value is None:
+        return Text("-")
+    if isinstance(value, datetime):
+        return Text(local(value))
+    if isinstance(value, Text):
+        return value
+    return Text(str(value))
+
+
+def styled(text: str, style: str) -> Any:
+    """``text`` in a colour; the text itself always says what the colour says."""
+    from rich.text import Text
+
+    return Text(text, style=style)
+
+
+def show_error(refusal: Refusal) -> None:
+    """One line for a person on standard error, or one JSON object on standard output."""
+    if options().json:
+        print_json({"error": refusal.model_dump(mode="json")})
+        return
+    head = say("错误", "error")
+    sentence = " ".join(refusal.sentence(language()).split("\n"))
+    console(stderr=True).print(f"{head} {refusal.code}:{sentence}", soft_wrap=True)
