@@ -61,7 +61,7 @@ async def open_ledger(dsn: str, size: int, *, patience: timedelta = timedelta(se
             missing = await pending(dsn)
             if missing:
                 raise Refused("ledger.schema_older", count=len(missing))
-            return await open_pool(dsn, size=size, role=APP_ROLE, name="bihuan worker")
+            return await open_pool(dsn, size=size, role=APP_ROLE, name="bihuan worker", resets=False)
         except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
             if loop.time() > deadline:
                 raise Refused("postgres.unreachable") from error

@@ -3,9 +3,25 @@
 import asyncpg
 from temporalio import activity
 
+from domain.errors import Refused
 from domain.process import ACT, ActInput, Outcome
 from ledger.acting import act
-from ledger.world import Worlds
+from ledger.world import States, Worlds
+from runtime.logging import get_logger
+
+_log = get_logger(__name__)
+
+# What trying again does not cure: our own mistakes, and values the database does not take.
+_MISTAKES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+)
 
 
 class Recording:
@@ -14,8 +30,18 @@ class Recording:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._worlds = Worlds()
+        self._states = States()
 
     @activity.defn(name=ACT)
     async def act(self, given: ActInput) -> Outcome:
-        """Decide and record; safe to repeat, see ``ledger.acting.act``."""
-        return await act(self._pool, self._worlds, given)
+        """Decide and record; safe to repeat, see ``ledger.acting.act``.
+
+        Raises, to be tried again, when PostgreSQL is away. A command at which our own code fails is refused with
+        ``command.failed`` and nothing is written: tried for ever, it would stop the process for everybody else.
+        """
+        try:
+            return await act(self._pool, self._worlds, given, self._states)
+        except _MISTAKES as error:
+            _log.error("act_failed", stream=given.stream, command_id=given.command_id, exc_info=error)
+            refusal = Refused("command.failed", command_id=given.command_id).refusal
+            return Outcome(seq=given.seq, hash=given.hash, refusal=refusal)

@@ -7,7 +7,8 @@ submitted again finds the recorded answer, in Temporal or in the ledger. Must no
 import asyncio
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -28,6 +29,7 @@ from domain.people import Actor
 from domain.process import Answer, Envelope, Json, Start
 from domain.processes import PROCESSES
 from ledger.acting import envelope_digest, recorded_answer, stage_of
+from ledger.log import Connection, head_of
 from ledger.vault import Vault
 from workflows.ids import SUBMIT, WORKFLOW_TYPES, workflow_id
 
@@ -121,18 +123,24 @@ class Desk:
     ) -> Answer:
         """Submit one command to an open process and return its answer. Raises ``Refused`` and ``Pending``."""
         envelope = prepare(stream, actor, command, command_id or str(uuid.uuid4()))
+        return await self._answer(stream, envelope, self._sent(stream, envelope))
+
+    async def _sent(self, stream: str, envelope: Envelope) -> Answer:
         handle = self._client.get_workflow_handle(workflow_id(stream))
-        return await self._answer(
-            stream,
-            envelope,
-            handle.execute_update(SUBMIT, envelope, id=envelope.command_id, result_type=Answer),
-        )
+        answer: Answer = await handle.execute_update(SUBMIT, envelope, id=envelope.command_id, result_type=Answer)
+        return answer
 
     async def _answer(self, stream: str, envelope: Envelope, call: Any) -> Answer:
         try:
             answer: Answer = await asyncio.wait_for(call, self._patience)
         except WorkflowUpdateFailedError as error:
-            return await self._recorded_or(stream, envelope, _refused(error))
+            refused, judged_at = _refused(error)
+            head = await self._head_after(stream, envelope, judged_at)
+            if head is not None:
+                # A worker died between recording and telling: the workflow judged by what was true before that.
+                again = envelope.model_copy(update={"known_seq": head})
+                return await self._answer(stream, again, self._sent(stream, again))
+            return await self._recorded_or(stream, envelope, refused)
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
             return await self._recorded_or(stream, envelope, Pending("command.pending", command_id=envelope.command_id))
         except RPCError as error:
@@ -147,12 +155,29 @@ class Desk:
             raise Refused("command.reused", field="command_id")
         return answer
 
+    async def _head_after(self, stream: str, envelope: Envelope, judged_at: int | None) -> int | None:
+        """The last event of the stream if the workflow that refused this was behind it and may not have been."""
+        if judged_at is None:
+            return None
+        async with self._reading(envelope) as conn:
+            head = await head_of(conn, stream)
+        return head if head > max(judged_at, envelope.known_seq) else None
+
+    @asynccontextmanager
+    async def _reading(self, envelope: Envelope) -> AsyncIterator[Connection]:
+        """A connection to the ledger. Without it nobody can say what became of the command: raises ``Pending``."""
+        try:
+            async with self._pool.acquire() as conn:
+                yield conn
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise Pending("command.pending", command_id=envelope.command_id) from error
+
     async def _recorded_or(self, stream: str, envelope: Envelope, refused: Refused) -> Answer:
         """The recorded answer of a command that had been accepted before, else the refusal.
 
         A workflow's own memory of command ids ends with its run; the ledger's does not.
         """
-        async with self._pool.acquire() as conn:
+        async with self._reading(envelope) as conn:
             recorded = await recorded_answer(conn, stream, envelope)
         if recorded is None:
             raise refused
@@ -187,8 +212,10 @@ def _process(stream: str) -> Any:
     return PROCESSES[name]
 
 
-def _refused(error: WorkflowUpdateFailedError) -> Refused:
+def _refused(error: WorkflowUpdateFailedError) -> tuple[Refused, int | None]:
+    """The refusal, and the last event the workflow knew of when it alone had judged."""
     cause = error.cause
-    if isinstance(cause, ApplicationError) and cause.details:
-        return Refused.from_refusal(Refusal.model_validate(cause.details[0]))
-    raise error
+    if not isinstance(cause, ApplicationError) or not cause.details:
+        raise error
+    refusal, *context = cause.details
+    return Refused.from_refusal(Refusal.model_validate(refusal)), context[0]["judged_at"] if context else None

@@ -100,11 +100,16 @@ class Plan(Recalled):
 
 
 class Envelope(Frozen):
-    """A command on its way: who sends it, and the id that makes it take effect once."""
+    """A command on its way: who sends it, and the id that makes it take effect once.
+
+    ``known_seq`` is the last event its sender has seen in the ledger, where that matters: a workflow that is behind
+    it must not judge the command by its own state.
+    """
 
     command_id: str
     actor: Actor
     command: Json
+    known_seq: int = 0
 
 
 class Answer(Recalled):

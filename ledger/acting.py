@@ -8,6 +8,7 @@ the ledger's (a reset workflow that went another way) has forked and is refused;
 """
 
 import uuid
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,11 +17,12 @@ import asyncpg
 
 from domain.errors import Refusal, Refused
 from domain.limits import office_day
-from domain.parsing import parse_command
-from domain.people import SYSTEM, Actor, Role
+from domain.parsing import parse_command, parse_envelope
+from domain.people import IMPORT, SYSTEM, Actor, Role
 from domain.process import ActInput, Answer, Envelope, Event, Outcome, Plan, Process, TimePasses, World
 from domain.processes import PROCESSES
 from ledger.log import (
+    Believed,
     CommandTaken,
     Connection,
     NewEvent,
@@ -32,26 +34,28 @@ from ledger.log import (
     digest,
     history,
     open_stream,
+    record,
 )
-from ledger.projection import project
-from ledger.world import Worlds
+from ledger.projection import Rows, project
+from ledger.world import States, Worlds
 
 
-async def act(pool: asyncpg.Pool, worlds: Worlds, given: ActInput) -> Outcome:
+async def act(pool: asyncpg.Pool, worlds: Worlds, given: ActInput, states: States | None = None) -> Outcome:
     """Decide and record ``given`` and say what the ledger holds since the sender's last event.
 
     The same command id again gets the recorded answer. A refusal is an answer too; then nothing was written.
+    ``states`` remembers states between acts; without one, and for a sender who gives none, the stream is folded.
     Raises ``asyncpg`` and operating system errors when PostgreSQL is away: then nothing was written, or all of it
     was and the next attempt finds it.
     """
-    process = PROCESSES[given.process]
+    process, states = PROCESSES[given.process], States() if states is None else states
     try:
-        async with pool.acquire() as conn, conn.transaction():
-            opened = await open_stream(conn, given.stream, uuid.UUID(given.command_id), given.seq)
-            if (refusal := _out_of_step(given, opened)) is not None:
-                return Outcome(seq=given.seq, hash=given.hash, refusal=refusal)
-            world = await worlds.get(conn, opened.registry_revision, opened.rule_book)
-            return await _Act(conn, process, world, given, opened).run()
+        async with pool.acquire() as conn:
+            outcome = await _at_once(conn, process, worlds, given, states)
+            if outcome is None:
+                async with conn.transaction():
+                    outcome = await _under_lock(conn, process, worlds, given, states)
+            return outcome
     except CommandTaken:
         # Another stream recorded this very command id while we held only our own lock.
         return Outcome(seq=given.seq, hash=given.hash, refusal=Refused("command.reused", field="command_id").refusal)
@@ -61,6 +65,57 @@ async def act(pool: asyncpg.Pool, worlds: Worlds, given: ActInput) -> Outcome:
         # The same number of the same source was registered under another id.
         refused = Refused("case.already_registered", field="external_id")
         return Outcome(seq=given.seq, hash=given.hash, refusal=refused.refusal)
+
+
+async def _at_once(
+    conn: Connection, process: Process[Any], worlds: Worlds, given: ActInput, states: States
+) -> Outcome | None:
+    """The short way: decide on what is believed to be true, and let one statement record it if it is.
+
+    None when it is not, or when there is nothing to record: whatever else there is to say is said under the lock.
+    """
+    state = _known_state(process, given, states)
+    if worlds.latest is None or (state is None and given.seq > 0):
+        return None
+    revision, rules, world = worlds.latest
+    opened = Opened(
+        head_seq=given.seq,
+        head_hash=given.hash,
+        since_hash=given.hash,
+        command=None,
+        events=(),
+        registry_revision=revision,
+        rule_book=rules,
+    )
+    return await _Act(conn, process, world, given, opened, states).at_once(state)
+
+
+async def _under_lock(
+    conn: Connection, process: Process[Any], worlds: Worlds, given: ActInput, states: States
+) -> Outcome:
+    """The long way: lock the stream, read what the sender has missed, decide, record."""
+    opened = await open_stream(conn, given.stream, uuid.UUID(given.command_id), given.seq)
+    if (refusal := _out_of_step(given, opened)) is not None:
+        return Outcome(seq=given.seq, hash=given.hash, refusal=refusal)
+    world = await worlds.get(conn, opened.registry_revision, opened.rule_book)
+    state = _known_state(process, given, states)
+    if state is None and given.seq > 0:
+        state = _folded(process, None, await history(conn, given.stream, limit=given.seq))
+    return await _Act(conn, process, world, given, opened, states).run(state)
+
+
+def _known_state(process: Process[Any], given: ActInput, states: States) -> Any:
+    """The state the sender is at, None when it is to be folded or when there is none yet."""
+    if given.state is not None:
+        return process.state.validate_python(given.state)
+    known = states.get(given.stream, given.seq, given.hash)
+    return known[0] if known else None
+
+
+def _folded(process: Process[Any], state: Any, events: Sequence[Recorded]) -> Any:
+    for event in events:
+        state = process.evolve(state, process.event.validate_python(event.body))
+    return state
 
 
 def _out_of_step(given: ActInput, opened: Opened) -> Refusal | None:
@@ -73,20 +128,31 @@ def _out_of_step(given: ActInput, opened: Opened) -> Refusal | None:
     return Refused(code, stream=given.stream, expected=given.seq, actual=opened.head_seq).refusal
 
 
+_Write = Callable[["_Act", str, list[NewEvent], Rows], Awaitable[str | None]]
+
+
 @dataclass
 class _Act:
-    """One act under the lock of its stream."""
+    """One act on a stream whose head is ``opened``, under its lock or before it."""
 
     conn: Connection
     process: Process[Any]
     world: World
     given: ActInput
     opened: Opened
+    states: States
 
-    async def run(self) -> Outcome:
-        state = None if self.given.state is None else self.process.state.validate_python(self.given.state)
-        for missed in self.opened.events:
-            state = self.process.evolve(state, self.process.event.validate_python(missed.body))
+    async def at_once(self, state: Any) -> Outcome | None:
+        """Decide on ``state`` and record in one statement; None when that is not possible."""
+        try:
+            events = self._decide(state)
+        except Refused:
+            return None
+        return await self._record(state, events, digest(_content(self.given)), _record_at_once) if events else None
+
+    async def run(self, state: Any) -> Outcome:
+        """Decide and record under the lock; ``state`` is the sender's."""
+        state = _folded(self.process, state, self.opened.events)
         content = digest(_content(self.given))
         if (seen := self.opened.command) is not None:
             if seen.digest != content or seen.stream != self.given.stream:
@@ -98,13 +164,15 @@ class _Act:
             return self._outcome(state, refusal=refused.refusal)
         if not events:
             return self._outcome(state)
-        return await self._record(state, events, content)
+        outcome = await self._record(state, events, content, _append_under_lock)
+        assert outcome is not None, "what is appended under the lock is appended"
+        return outcome
 
     def _decide(self, state: Any) -> tuple[Event, ...]:
         given, decide = self.given, self.process.decide
         if given.envelope is not None:
+            command = parse_envelope(self.process, given.envelope)
             _check_actor(given.envelope.actor, given.at, self.world)
-            command = parse_command(self.process, given.envelope.command)
             return decide(state, command, given.envelope.actor, given.at, self.world)
         if given.report is None or given.task is None:
             return decide(state, TimePasses(), SYSTEM, given.at, self.world)
@@ -117,25 +185,19 @@ class _Act:
                 events = (*events, event)
         return events
 
-    async def _record(self, before: Any, events: tuple[Event, ...], content: str) -> Outcome:
+    async def _record(self, before: Any, events: tuple[Event, ...], content: str, write: _Write) -> Outcome | None:
         after = before
         for event in events:
             after = self.process.evolve(after, event)
         plan = self.process.plan(after, self.world)
         seq = self.opened.head_seq + len(events)
-        bodies = tuple(event.model_dump(mode="json") for event in events)
-        known = None if before is None else (before, self.process.plan(before, self.world))
-        head = await append(
-            self.conn,
-            self.given.stream,
-            self.process.name,
-            expected=self.opened.head_seq,
-            command_id=uuid.UUID(self.given.command_id),
-            digest=content,
-            at=self.given.at,
-            events=[NewEvent.of(uuid.uuid4(), body) for body in bodies],
-            rows=project(self.given.stream, seq, self.given.at, known, (after, plan)),
-        )
+        bodies = tuple(event.model_dump(mode="json", exclude_none=True) for event in events)
+        known = None if before is None else self._with_plan(before)
+        rows = project(self.given.stream, seq, self.given.at, known, (after, plan))
+        head = await write(self, content, [NewEvent.of(uuid.uuid4(), body) for body in bodies], rows)
+        if head is None:
+            return None
+        self.states.keep(self.given.stream, seq, head, after, plan)
         answer = Answer(
             stream=self.given.stream,
             command_id=self.given.command_id,
@@ -148,6 +210,11 @@ class _Act:
         missed = tuple(each.body for each in self.opened.events)
         return Outcome(events=(*missed, *bodies), seq=seq, hash=head, plan=plan, answer=answer)
 
+    def _with_plan(self, state: Any) -> tuple[Any, Plan]:
+        """The state at the head of the stream with the plan by which its rows were written."""
+        known = self.states.get(self.given.stream, self.opened.head_seq, self.opened.head_hash)
+        return known or (state, self.process.plan(state, self.world))
+
     def _outcome(self, state: Any, *, answer: Answer | None = None, refusal: Refusal | None = None) -> Outcome:
         """What the ledger holds when nothing new was appended."""
         missed = tuple(each.body for each in self.opened.events)
@@ -159,11 +226,38 @@ class _Act:
         return answer_of(self.process, seen, await history(self.conn, seen.stream, limit=seen.seq_to))
 
 
+async def _append_under_lock(act: _Act, content: str, events: list[NewEvent], rows: Rows) -> str:
+    return await append(
+        act.conn,
+        act.given.stream,
+        act.process.name,
+        expected=act.opened.head_seq,
+        command_id=uuid.UUID(act.given.command_id),
+        digest=content,
+        at=act.given.at,
+        events=events,
+        rows=rows,
+    )
+
+
+async def _record_at_once(act: _Act, content: str, events: list[NewEvent], rows: Rows) -> str | None:
+    opened = act.opened
+    return await record(
+        act.conn,
+        act.given.stream,
+        act.process.name,
+        believed=Believed(opened.head_seq, opened.head_hash, opened.registry_revision, opened.rule_book),
+        command_id=uuid.UUID(act.given.command_id),
+        digest=content,
+        at=act.given.at,
+        events=events,
+        rows=rows,
+    )
+
+
 def answer_of(process: Process[Any], command: RecordedCommand, events: list[Recorded]) -> Answer:
     """The answer that was given for a recorded command; ``events`` are those of its stream up to the command's last."""
-    state: Any = None
-    for event in events:
-        state = process.evolve(state, process.event.validate_python(event.body))
+    state = _folded(process, None, events)
     return Answer(
         stream=command.stream,
         command_id=str(command.id),
@@ -196,10 +290,7 @@ async def stage_of(conn: Connection, stream: str) -> tuple[str, str] | None:
 
 async def state_of(conn: Connection, stream: str, *, until: datetime | None = None) -> Any:
     """The state of a stream as the ledger has it, at the moment ``until`` when given; None where there was nothing."""
-    process, state = PROCESSES[stream.partition("-")[0]], None
-    for event in await history(conn, stream, until=until):
-        state = process.evolve(state, process.event.validate_python(event.body))
-    return state
+    return _folded(PROCESSES[stream.partition("-")[0]], None, await history(conn, stream, until=until))
 
 
 def envelope_digest(envelope: Envelope) -> str:
@@ -223,9 +314,9 @@ def _content(given: ActInput) -> Any:
 def _check_actor(actor: Actor, at: datetime, world: World) -> None:
     """The registry knows that the actor holds the role on the day of the act; doors are not believed.
 
-    Residents are nobody's staff and stand in no registry.
+    Residents are nobody's staff and stand in no registry; neither does the import's own account.
     """
-    if actor.role == Role.RESIDENT:
+    if actor.role == Role.RESIDENT or actor == IMPORT:
         return
     held = world.registry.assignments_of(actor.person, office_day(at)) if world.registry else ()
     for each in held:

@@ -12,7 +12,7 @@ times are UTC.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -20,6 +20,7 @@ from uuid import UUID
 
 import asyncpg
 from pydantic import JsonValue
+from pydantic_core import to_json
 
 from domain.errors import Refused
 
@@ -63,31 +64,29 @@ def canonical(value: object) -> str:
     Raises ``TypeError`` for floats, keys that are not text and values JSON does not know, ``ValueError`` for text
     PostgreSQL cannot hold (NUL, lone surrogates). Floats have no place in counts or money, and no one text either.
     """
-    for text in _texts(value):
-        if "\0" in text:
+    _check(value)
+    return _CANONICAL.encode(value)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _check(value: object) -> None:
+    if isinstance(value, str):
+        if "\0" in value:
             raise ValueError("canonical JSON must not contain NUL")
-        text.encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def _texts(value: object) -> Iterator[str]:
-    """Every text in the value; raises ``TypeError`` for what may not be in it."""
-    match value:
-        case str():
-            yield value
-        case None | bool() | int():
-            return
-        case Mapping():
-            for key, item in value.items():
-                if not isinstance(key, str):
-                    raise TypeError(f"canonical JSON needs text keys, not {type(key).__name__}")
-                yield key
-                yield from _texts(item)
-        case list() | tuple():
-            for item in value:
-                yield from _texts(item)
-        case _:
-            raise TypeError(f"canonical JSON does not take {type(value).__name__}")
+        value.encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"canonical JSON needs text keys, not {type(key).__name__}")
+            _check(key)
+            _check(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check(item)
+    elif value is not None and not isinstance(value, int):
+        raise TypeError(f"canonical JSON does not take {type(value).__name__}")
 
 
 def digest(value: object) -> str:
@@ -230,25 +229,73 @@ async def append(
 
     Raises ``LedgerForked``, ``LedgerGap`` or ``CommandTaken``; the transaction must then be rolled back.
     """
-    new = [
-        {"id": str(e.id), "kind": e.kind, "at": instant_text(e.at), "actor": e.actor, "canon": canonical(e.body)}
-        for e in events
-    ]
+    head: str = await _append(
+        conn,
+        "select ledger_append($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8::text::jsonb)",
+        stream,
+        process,
+        expected,
+        command_id,
+        digest,
+        at,
+        _events_text(events),
+        _text(rows),
+    )
+    return head
+
+
+@dataclass(frozen=True)
+class Believed:
+    """What a sender believes without having asked: the stream's head, and the registry and rules in force."""
+
+    head_seq: int
+    head_hash: str
+    registry_revision: int
+    rule_book: str | None
+
+
+async def record(
+    conn: Connection,
+    stream: str,
+    process: str,
+    *,
+    believed: Believed,
+    command_id: UUID,
+    digest: str,
+    at: datetime,
+    events: Sequence[NewEvent],
+    rows: Mapping[str, Sequence[Json]],
+) -> str | None:
+    """Append like ``append``, in one statement that is its own transaction, if everything is as ``believed``.
+
+    Returns the new head hash. Returns None, with nothing written, when the stream, the registry or the rules have
+    moved on, or when the command id is recorded already. Raises ``CommandTaken`` when another stream records the
+    command id at this very moment.
+    """
+    head: str | None = await _append(
+        conn,
+        "select ledger_record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11::text::jsonb)",
+        stream,
+        process,
+        believed.head_seq,
+        believed.head_hash,
+        believed.registry_revision,
+        believed.rule_book,
+        command_id,
+        digest,
+        at,
+        _events_text(events),
+        _text(rows),
+    )
+    return head
+
+
+async def _append(conn: Connection, query: str, *arguments: Any) -> Any:
     try:
-        head: str = await conn.fetchval(
-            "select ledger_append($1, $2, $3, $4, $5, $6, $7::text::jsonb, $8::text::jsonb)",
-            stream,
-            process,
-            expected,
-            command_id,
-            digest,
-            at,
-            canonical(new),
-            canonical({name: list(each) for name, each in rows.items()}),
-        )
+        return await conn.fetchval(query, *arguments)
     except asyncpg.UniqueViolationError as error:
         if error.constraint_name == "command_pkey":
-            raise CommandTaken(command_id) from error
+            raise CommandTaken(next(each for each in arguments if isinstance(each, UUID))) from error
         raise
     except asyncpg.PostgresError as error:
         if error.sqlstate not in ("BH001", "BH002"):
@@ -256,7 +303,20 @@ async def append(
         found = json.loads(error.detail or "{}")
         mismatch = LedgerForked if error.sqlstate == "BH001" else LedgerGap
         raise mismatch(found["stream"], found["expected"], found["actual"]) from error
-    return head
+
+
+def _events_text(events: Sequence[NewEvent]) -> str:
+    return _text(
+        [
+            {"id": str(e.id), "kind": e.kind, "at": instant_text(e.at), "actor": e.actor, "canon": canonical(e.body)}
+            for e in events
+        ]
+    )
+
+
+def _text(value: object) -> str:
+    """JSON for a parameter; nothing is hashed over it, so it need not be canonical."""
+    return to_json(value).decode()
 
 
 _COLUMNS = "stream, seq, id, kind, at, actor, command_id, body::text as body, prev, hash, tx::text as tx"
@@ -295,6 +355,11 @@ async def events_of(conn: Connection, command_id: UUID) -> list[Recorded]:
     """The events a command led to, in order; empty when it led to none or is not recorded."""
     rows = await conn.fetch(f"select {_COLUMNS} from event where command_id = $1 order by stream, seq", command_id)
     return [_from_row(row) for row in rows]
+
+
+async def head_of(conn: Connection, stream: str) -> int:
+    """The number of the last event of a stream, 0 when there is none."""
+    return int(await conn.fetchval("select coalesce(max(seq), 0) from event where stream = $1", stream))
 
 
 async def command_of(conn: Connection, command_id: UUID) -> RecordedCommand | None:

@@ -27,9 +27,9 @@ def project(stream: str, seq: int, at: datetime, before: tuple[Any, Plan] | None
     process = stream.partition("-")[0]
     rows: Rows = {process_row: [row] for process_row, row in (_ROW[type(state)](stream, seq, at, state, plan),)}
     rows["task"] = _tasks(stream, process, at, before[1].tasks if before else (), plan.tasks)
-    known = before[0].clocks if before and isinstance(before[0], Case) else ()
-    clocks = state.clocks if isinstance(state, Case) else ()
-    rows["clock"] = [_clock(stream, process, clock) for clock in clocks if clock not in known]
+    known = {clock.id: clock for clock in _clocks(before[0])} if before else {}
+    changed = (clock for clock in _clocks(state) if not _same(known.get(clock.id), clock))
+    rows["clock"] = [_clock(stream, process, clock) for clock in changed]
     return rows
 
 
@@ -99,9 +99,18 @@ _ROW: dict[type[Any], Callable[[str, int, datetime, Any, Plan], tuple[str, Json]
 
 
 def _tasks(stream: str, process: str, at: datetime, before: tuple[Task, ...], after: tuple[Task, ...]) -> list[Json]:
-    kept = {task.id for task in after}
-    rows = [_task(stream, process, task, None) for task in after if task not in before]
+    known, kept = {task.id: task for task in before}, {task.id for task in after}
+    rows = [_task(stream, process, task, None) for task in after if not _same(known.get(task.id), task)]
     return rows + [_task(stream, process, task, at) for task in before if task.id not in kept]
+
+
+def _clocks(state: Any) -> tuple[Clock, ...]:
+    return state.clocks if isinstance(state, Case) else ()
+
+
+def _same(before: Any, after: Any) -> bool:
+    # Most of what is compared is the very same value, and comparing fields takes long.
+    return before is after or bool(before == after)
 
 
 def _task(stream: str, process: str, task: Task, closed_at: datetime | None) -> Json:

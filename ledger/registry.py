@@ -47,7 +47,7 @@ async def load_registry(
             return current.revision
         dropped = _dropped(current, wanted)
         if dropped and not drop:
-            first = "不在新的登记册中,请写明其 valid_to / is absent, give it a valid_to"
+            first = "不在新的登记册中，请写明其 valid_to / is absent, give it a valid_to"
             raise Refused("registry.unsound", count=len(dropped), where=", ".join(dropped[:10]), first=first)
         revision = current.revision + 1
         await conn.execute(

@@ -3,7 +3,8 @@
 Owns data converter and workflow runner, bundled so that the three cannot differ. Must not name any workflow.
 """
 
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
+from temporalio.converter import CompositePayloadConverter, DataConverter
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -19,6 +20,21 @@ _PASSED_THROUGH = (
 )
 
 
+# What a value was not given it says nothing of: a third of the bytes in Temporal's history would be "null".
+_CONVERTERS = tuple(PydanticPayloadConverter(ToJsonOptions(exclude_unset=True)).converters.values())
+
+
+class SharedPydanticPayloadConverter(CompositePayloadConverter):
+    """Values as JSON by pydantic; fields left at their default are not written.
+
+    The library makes a new payload converter for every task of a workflow; all of ours share their parts, which
+    hold nothing but caches of what they know about types.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(*_CONVERTERS)
+
+
 def bihuan_plugin(*, sandboxed: bool = False) -> SimplePlugin:
     """The plugin for ``Client.connect``, ``Worker`` and ``Replayer``.
 
@@ -27,7 +43,7 @@ def bihuan_plugin(*, sandboxed: bool = False) -> SimplePlugin:
     """
     return SimplePlugin(
         "bihuan",
-        data_converter=pydantic_data_converter,
+        data_converter=DataConverter(payload_converter_class=SharedPydanticPayloadConverter),
         workflow_runner=_runner(sandboxed),
     )
 

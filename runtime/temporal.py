@@ -4,10 +4,13 @@ Owns how a client is made. Must not start servers or name workflows.
 """
 
 import asyncio
+import logging
 import time
 from datetime import timedelta
+from functools import cache
 
 from temporalio.client import Client
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError
 
 from domain.errors import Refused
@@ -29,7 +32,9 @@ async def connect(
     deadline = time.monotonic() + patience.total_seconds()
     while True:
         try:
-            client = await Client.connect(address, namespace=namespace, plugins=[bihuan_plugin(sandboxed=sandboxed)])
+            client = await Client.connect(
+                address, namespace=namespace, plugins=[bihuan_plugin(sandboxed=sandboxed)], runtime=_runtime()
+            )
             if await client.service_client.check_health():
                 return client
         except (RuntimeError, RPCError) as error:
@@ -39,3 +44,11 @@ async def connect(
         if time.monotonic() >= deadline:
             raise Refused("temporal.unreachable", address=address)
         await asyncio.sleep(0.2)
+
+
+@cache
+def _runtime() -> Runtime:
+    # By itself the library writes its warnings to standard output, where a command's answer belongs.
+    forwarding = LogForwardingConfig(logger=logging.getLogger("temporalio.core"))
+    logs = LoggingConfig(filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
+    return Runtime(telemetry=TelemetryConfig(logging=logs))

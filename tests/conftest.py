@@ -1,6 +1,8 @@
 """Real servers for the tests, started once per session under a temporary folder."""
 
+import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -36,10 +38,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
-    """A running PostgreSQL 18 for the whole session."""
-    async with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
-        yield server
+async def postgres() -> AsyncIterator[EmbeddedPostgres]:
+    """A running PostgreSQL 18 for the whole session.
+
+    Not under pytest's own folder: a second session beside this one closes that to the user the server runs as.
+    """
+    with tempfile.TemporaryDirectory(prefix="bihuan-") as folder:
+        async with EmbeddedPostgres(Path(folder) / "postgres") as server:
+            yield server
 
 
 @pytest.fixture

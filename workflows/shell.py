@@ -21,12 +21,13 @@ from workflows.log import log_once
 with workflow.unsafe.imports_passed_through():
     from domain.errors import Refusal, Refused
     from domain.limits import limit
-    from domain.parsing import parse_command
+    from domain.parsing import parse_envelope
     from domain.process import (
         ACT,
         HAND_OVER,
         ActInput,
         Answer,
+        Attributes,
         Envelope,
         HandOverResult,
         Json,
@@ -42,7 +43,10 @@ with workflow.unsafe.imports_passed_through():
 # How long an act may try locally. Longer than a slow commit, shorter than the workflow task it runs in (10 s).
 LOCAL_ACT = timedelta(seconds=4)
 LOCAL_ATTEMPT = timedelta(seconds=3)
-LOCAL_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
+# Attempts are counted as well: the time to close ends an attempt that hangs, but not a row of quick failures.
+LOCAL_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1), maximum_attempts=6
+)
 
 # When the ledger is away the same act runs as a normal activity until it is back; there is no last attempt.
 PATIENT_ATTEMPT = timedelta(seconds=30)
@@ -104,6 +108,8 @@ class Shell:
         self._handed_over: set[str] = set(start.handed_over)
         self._hand_overs: dict[str, tuple[Task, _Handle, bool]] = {}
         self._over = False
+        # What the last upsert told; a run that continues another does not know it.
+        self._shown: Attributes | None = None
 
     # --- messages -------------------------------------------------------------------------------------------------
 
@@ -111,7 +117,8 @@ class Shell:
     async def submit(self, envelope: Envelope) -> Answer:
         """Take the envelope into the inbox and answer when its turn has come.
 
-        Fails with ``ApplicationError`` whose type is the code of the refusal and whose detail is the refusal.
+        Fails with ``ApplicationError`` whose type is the code of the refusal and whose first detail is the refusal; a
+        dry run adds ``judged_at``, the last event it knew of.
         """
         item = _Item(envelope.command_id, envelope=envelope)
         self._inbox.append(item)
@@ -130,12 +137,14 @@ class Shell:
         The world is empty here, so that only state and pinned rules can refuse; ``act`` decides for good.
         """
         try:
-            command = parse_command(self.process, envelope.command)
+            command = parse_envelope(self.process, envelope)
             if self._state is None and command.kind in self.process.opening:
                 return  # there is nothing to judge an opening by
+            if envelope.known_seq > self._seq:
+                return  # an outcome has not reached this workflow yet; the ledger will judge, and tell it
             self.process.decide(self._state, command, envelope.actor, workflow.now(), World())
         except Refused as refused:
-            _refuse(refused.refusal)
+            _refuse(refused.refusal, judged_at=self._seq)
 
     @workflow.query(name=ids.STATE, description="What the workflow holds in memory.")
     def state(self) -> Start:
@@ -187,6 +196,7 @@ class Shell:
 
     async def _act(self, item: _Item) -> Outcome:
         """Let the ledger decide and record one command, then fold what it recorded and follow its plan."""
+        # Without the state: the worker remembers it by seq and hash, or folds it from the ledger.
         given = ActInput(
             process=self.process.name,
             stream=self._stream,
@@ -194,7 +204,6 @@ class Shell:
             hash=self._hash,
             at=workflow.now(),
             command_id=item.command_id,
-            state=None if self._state is None else self.process.state.dump_python(self._state, mode="json"),
             envelope=item.envelope,
             task=item.task,
             report=item.report,
@@ -210,7 +219,10 @@ class Shell:
                 start_to_close_timeout=LOCAL_ATTEMPT,
                 retry_policy=LOCAL_RETRY,
             )
-        except exceptions.ActivityError:
+        except exceptions.FailureError as failure:
+            # Not ActivityError only: what failed a local activity comes wrapped the first time and bare in a replay.
+            if exceptions.is_cancelled_exception(failure):
+                raise
             log_once("act_became_patient", level="warning", command_id=item.command_id)
             outcome = await workflow.execute_activity(
                 ACT,
@@ -244,7 +256,8 @@ class Shell:
         self._plan, self._second_look = plan, None
         workflow.set_current_details(plan.details)
         if plan.stage != stage_before:
-            workflow.upsert_search_attributes(_attributes(plan))
+            workflow.upsert_search_attributes(_changes(self._shown, plan.attributes))
+            self._shown = plan.attributes
         self._hand_over(plan.tasks)
         self._over = plan.finished
         self._arm(self._alarm())
@@ -280,6 +293,8 @@ class Shell:
 
     def _hand_over(self, tasks: Sequence[Task]) -> None:
         wanted = {task.id: task for task in tasks if task.queue is not None}
+        # Closed tasks need no remembering: their ids never come again.
+        self._handed_over &= wanted.keys()
         self._cancel_hand_overs(frozenset(wanted))
         for task_id, task in wanted.items():
             if task_id not in self._handed_over and task_id not in self._hand_overs:
@@ -365,16 +380,17 @@ class Shell:
         )
 
 
-def _attributes(plan: Plan) -> list[SearchAttributeUpdate[Any]]:
-    values = plan.attributes
-    street, due = values.street, values.due_at
-    return [
-        ids.STAGE.value_set(values.stage),
-        ids.DEPARTMENT.value_set(list(values.departments)),
-        ids.STREET.value_set(street) if street else ids.STREET.value_unset(),
-        ids.DUE.value_set(due) if due else ids.DUE.value_unset(),
-        ids.RULES.value_set(values.rules_version),
-    ]
+def _changes(shown: Attributes | None, now: Attributes) -> list[SearchAttributeUpdate[Any]]:
+    """What to tell Temporal's pages; everything when it is not known what they show."""
+    updates: dict[str, SearchAttributeUpdate[Any]] = {
+        "stage": ids.STAGE.value_set(now.stage),
+        "departments": ids.DEPARTMENT.value_set(list(now.departments)),
+        "street": ids.STREET.value_set(now.street) if now.street else ids.STREET.value_unset(),
+        "due_at": ids.DUE.value_set(now.due_at) if now.due_at else ids.DUE.value_unset(),
+        "rules_version": ids.RULES.value_set(now.rules_version),
+    }
+    known = [] if shown is None else [name for name in updates if getattr(shown, name) == getattr(now, name)]
+    return [update for name, update in updates.items() if name not in known]
 
 
 def _is_not_picked_up(failure: BaseException) -> bool:
@@ -382,7 +398,6 @@ def _is_not_picked_up(failure: BaseException) -> bool:
     return isinstance(cause, exceptions.TimeoutError) and cause.type == exceptions.TimeoutType.SCHEDULE_TO_START
 
 
-def _refuse(refusal: Refusal) -> NoReturn:
-    raise exceptions.ApplicationError(
-        refusal.message, refusal.model_dump(mode="json"), type=refusal.code, non_retryable=True
-    ) from None
+def _refuse(refusal: Refusal, **context: int) -> NoReturn:
+    details = (refusal.model_dump(mode="json"), *([context] if context else []))
+    raise exceptions.ApplicationError(refusal.message, *details, type=refusal.code, non_retryable=True) from None

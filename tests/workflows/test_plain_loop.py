@@ -1,0 +1,63 @@
+"""The plain loop on the real server, and what it costs."""
+
+from tests.neighbourhood import LEAD
+from tests.waiting import eventually
+from tests.workflows.office import PLAIN_LOOP, Office
+from workflows import ids
+
+
+async def test_the_plain_loop_reaches_its_appraisal_within_90_history_events(office: Office) -> None:
+    stream = await office.register()
+    answers = await office.walk(stream)
+    assert answers[-1].stage == "appraised"
+    assert len(answers) == len(PLAIN_LOOP) == 11
+    assert (await office.temporal_history(stream)).total() <= 90
+
+
+async def test_search_attributes_are_written_at_stage_changes_only(office: Office) -> None:
+    stream = await office.register()
+    stages = ["registered", *(answer.stage for answer in await office.walk(stream))]
+    await office.do(stream, "worker", "comment", text="居民来电致谢")
+    counts = await office.temporal_history(stream)
+    assert stages[-1] == "appraised"
+    assert counts["UPSERT_WORKFLOW_SEARCH_ATTRIBUTES"] == len(dict.fromkeys(stages)) == 10
+
+
+async def test_the_search_attributes_tell_stage_department_street_due_and_rules(office: Office) -> None:
+    stream = await office.register()
+    await office.walk(stream, until="accept")
+    described = await office.handle(stream).describe()
+    attributes, state = described.typed_search_attributes, await office.state(stream)
+    assert attributes.get(ids.STAGE) == "handling"
+    assert attributes.get(ids.DEPARTMENT) == [LEAD]
+    assert attributes.get(ids.STREET) == "S01"
+    assert attributes.get(ids.RULES) == state.rules.version
+    assert attributes.get(ids.DUE) == min(clock.due_at for clock in state.clocks if clock.is_running)
+
+
+async def test_cases_can_be_found_by_stage_on_the_pages_of_temporal(office: Office) -> None:
+    stream = await office.register()
+    await office.walk(stream, until="dispatch")
+    query = f"BihuanStage = 'dispatched' and BihuanDepartment = '{LEAD}' and WorkflowId = '{stream}'"
+
+    async def found() -> list[str]:
+        return [each.id async for each in office.client.list_workflows(query)]
+
+    assert await eventually(found, "the case is listed") == [stream]
+
+
+async def test_an_answer_names_the_events_of_its_command(office: Office) -> None:
+    stream = await office.register()
+    answer = await office.do(stream, "community", "whistle", reason="other", departments=[LEAD], approver="approver")
+    recorded = [event for event in await office.events(stream) if answer.seq_from <= event.seq <= answer.seq_to]
+    assert [event.kind for event in recorded] == list(answer.kinds)
+    assert {str(event.command_id) for event in recorded} == {answer.command_id}
+    assert "whistled" in answer.kinds
+    assert answer.stage == "whistled"
+
+
+async def test_cases_run_side_by_side_without_touching_each_other(office: Office) -> None:
+    streams = [await office.register() for _ in range(3)]
+    await office.walk(streams[1], until="dispatch")
+    await office.walk(streams[2], until="sign")
+    assert [(await office.state(stream)).stage.value for stream in streams] == ["registered", "dispatched", "signed"]
