@@ -216,7 +216,8 @@ class Process(Generic[S]):
 
     ``decide(state, command, actor, at, world)`` says what happens or raises ``Refused``; ``evolve(state, event)``
     what a fact changes; ``plan(state, world)`` what follows. ``answer`` turns a department's report into the
-    commands a person would have sent, ``hand_over`` describes a task for a department's system.
+    commands a person would have sent, ``hand_over`` describes a task for a department's system (it runs in the
+    workflow, in every replay again, and must never raise).
     """
 
     name: str

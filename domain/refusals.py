@@ -302,7 +302,8 @@ CATALOGUE: dict[str, Entry] = {
         "Do not reset workflows; ask the administrator.",
     ),
     "ledger.gap": Entry(
-        "账本落后于流程（流水 {stream}:流程在第 {expected} 条，账本只有 {actual} 条）。", "账本可能是旧备份；联系管理员。",
+        "账本落后于流程（流水 {stream}：流程在第 {expected} 条，账本只有 {actual} 条）。",
+        "账本可能是旧备份；联系管理员。",
         "The ledger is behind (stream {stream}: workflow at {expected}, ledger at {actual}).",
         "It may be an old backup; ask the administrator.",
     ),

@@ -174,22 +174,34 @@ class Vault:
             self._master.unwrap(row["stream"], row["wrapped"])
 
     async def _cipher(self, conn: Connection, stream: str, *, create: bool) -> AESGCM:
-        query = "select wrapped from vault_key where stream = $1"
-        wrapped = await conn.fetchval(query, stream)
-        if wrapped is None and create:
-            # A new key for old entries would hide that they were erased.
-            if await conn.fetchval("select exists (select from vault_entry where stream = $1)", stream):
-                wrapped = await conn.fetchval(query, stream)
-            else:
-                await conn.execute(
-                    "insert into vault_key (stream, wrapped) values ($1, $2) on conflict do nothing",
-                    stream,
-                    self._master.wrap(stream, AESGCM.generate_key(_KEY_BYTES * 8)),
-                )
-                wrapped = await conn.fetchval(query, stream)
+        row = await conn.fetchrow(
+            """
+            select
+                (select wrapped from vault_key where stream = $1) as wrapped,
+                exists (select from vault_entry where stream = $1) as kept
+            """,
+            stream,
+        )
+        assert row is not None, "a query without a table returns one row"
+        wrapped = row["wrapped"]
+        # A new key for old entries would hide that they were erased.
+        if wrapped is None and create and not row["kept"]:
+            wrapped = await self._new_key(conn, stream)
         if wrapped is None:
             raise EntryErased(stream)
         return AESGCM(self._master.unwrap(stream, wrapped))
+
+    async def _new_key(self, conn: Connection, stream: str) -> bytes | None:
+        """A data key for the stream, wrapped: the one made here, or that of another writer who was faster."""
+        made: bytes | None = await conn.fetchval(
+            "insert into vault_key (stream, wrapped) values ($1, $2) on conflict do nothing returning wrapped",
+            stream,
+            self._master.wrap(stream, AESGCM.generate_key(_KEY_BYTES * 8)),
+        )
+        if made is not None:
+            return made
+        theirs: bytes | None = await conn.fetchval("select wrapped from vault_key where stream = $1", stream)
+        return theirs
 
     async def _read(self, conn: Connection, cipher: AESGCM, stream: str, name: str) -> str:
         row = await conn.fetchrow(

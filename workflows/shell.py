@@ -53,7 +53,9 @@ PATIENT_ATTEMPT = timedelta(seconds=30)
 PATIENT_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
 
 # A department may work on a task for as long as the case lives; its own failures are tried again a few times.
+# It says at least this often that it is still at it, also when it answers asynchronously; else people take over.
 HAND_OVER_LIFE = timedelta(days=3650)
+HAND_OVER_SIGN_OF_LIFE = timedelta(minutes=10)
 HAND_OVER_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1), maximum_attempts=5
 )
@@ -325,6 +327,7 @@ class Shell:
             result_type=Report,
             schedule_to_start_timeout=limit(task.pick_up_within).natural(),
             start_to_close_timeout=HAND_OVER_LIFE,
+            heartbeat_timeout=HAND_OVER_SIGN_OF_LIFE,
             retry_policy=HAND_OVER_RETRY,
             cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
             summary=f"{task.kind} {task.organisation}",

@@ -71,7 +71,7 @@ def _signer(draft: Draft) -> None:
 
 
 def sign(draft: Draft, command: c.Sign, world: World) -> None:
-    """One of the two signatures, over the digest of exactly this result; two persons, two roles, no handler, no verifier."""
+    """One of the two signatures, over exactly this result; two persons, two roles, no handler, no verifier."""
     _signer(draft)
     if command.digest != draft.case.digest:
         raise Refused("sign.other_result", field="digest")
@@ -102,7 +102,7 @@ def feed_back(draft: Draft, command: c.FeedBack, world: World) -> None:
 
 
 def visit(draft: Draft, command: c.Visit, world: World) -> None:
-    """The resident has the last word; unanswered attempts lie apart, and after the last one the case is settled unreached."""
+    """The resident has the last word; unanswered attempts lie apart; after the last one it is settled unreached."""
     in_stage(draft, Stage.FED_BACK, Stage.ON_THE_SPOT)
     case, actor = draft.case, draft.actor
     if actor.person != case.registered_by.person:
