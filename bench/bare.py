@@ -1,0 +1,167 @@
+"""The bare engine: the same human inputs and durable writes on plain Temporal, as its documentation teaches it.
+
+Owns the peer's workflow, its activity, its worker process (``python -m bench.bare WRITES``) and its client side. It
+uses nothing of ours but settings and connections: no decider, no pydantic, default data converter, no sandbox. The
+worker is tuned as ours is.
+"""
+
+import asyncio
+import hashlib
+import json
+import signal
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+from temporalio import activity, workflow
+from temporalio.client import Client, WithStartWorkflowOperation
+from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from bench.loop import PLAIN_LOOP
+from bench.writes import LoopWrites, digest_of, keep_wording, record
+from runtime.embedded import say_ready
+from runtime.leaving import leave
+from runtime.pool import open_pool
+from runtime.settings import Settings, find_endpoints
+
+TASK_QUEUE = "bare"
+_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
+
+
+@dataclass
+class HumanInput:
+    """What a person sends."""
+
+    command_id: str
+    person: str
+    role: str
+    command: dict[str, Any]
+
+
+@dataclass
+class RecordInput:
+    """One act for the activity."""
+
+    case: str
+    number: int
+    given: HumanInput
+
+
+@dataclass
+class Recorded:
+    """What the person is told."""
+
+    case: str
+    command_id: str
+    last: int
+
+
+@workflow.defn(name="BareCase")
+class BareCase:
+    """Takes the human inputs one after the other and ends after the last."""
+
+    def __init__(self) -> None:
+        self._done = 0
+
+    @workflow.run
+    async def run(self) -> int:
+        """Wait until every input has come."""
+        await workflow.wait_condition(lambda: self._done == len(PLAIN_LOOP) and workflow.all_handlers_finished())
+        return self._done
+
+    @workflow.update
+    async def submit(self, given: HumanInput) -> Recorded:
+        """Record one input and answer."""
+        recorded: Recorded = await workflow.execute_local_activity(
+            "record",
+            RecordInput(workflow.info().workflow_id, self._done, given),
+            result_type=Recorded,
+            start_to_close_timeout=timedelta(seconds=3),
+            retry_policy=_RETRY,
+        )
+        self._done += 1
+        return recorded
+
+
+class Recording:
+    """The peer's one activity."""
+
+    def __init__(self, pool: asyncpg.Pool, writes: LoopWrites) -> None:
+        self._pool = pool
+        self._writes = writes
+
+    @activity.defn(name="record")
+    async def record(self, given: RecordInput) -> Recorded:
+        """Write one act in one transaction; safe to repeat."""
+        content = hashlib.sha256(json.dumps(given.given.command).encode()).hexdigest()
+        command_id = given.given.command_id
+        last = await record(self._pool, self._writes.acts[given.number], given.case, UUID(command_id), content)
+        return Recorded(given.case, command_id, last)
+
+
+class Bare:
+    """The client side of the bare engine."""
+
+    name = "bare"
+
+    def __init__(self, client: Client, pool: asyncpg.Pool) -> None:
+        self._client = client
+        self._pool = pool
+
+    async def act(self, stream: str, number: int, digest: str) -> None:
+        """Send one input and wait for its answer; the first one starts the workflow."""
+        act = PLAIN_LOOP[number]
+        given = HumanInput(str(uuid4()), act.actor.person, act.actor.role.value, act.for_case(stream, digest))
+        if number > 0:
+            handle = self._client.get_workflow_handle_for(BareCase.run, stream)
+            await handle.execute_update(BareCase.submit, given, id=given.command_id)
+            return
+        await keep_wording(self._pool, stream)
+        start = WithStartWorkflowOperation(
+            BareCase.run, id=stream, task_queue=TASK_QUEUE, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING
+        )
+        await self._client.execute_update_with_start_workflow(
+            BareCase.submit, given, start_workflow_operation=start, id=given.command_id
+        )
+
+    async def digest(self, stream: str) -> str:
+        """Read the digest from the plain tables."""
+        return await digest_of(self._pool, stream)
+
+
+async def work(writes: LoopWrites) -> None:
+    """Serve the bare workflow until SIGINT or SIGTERM."""
+    settings = Settings.load()
+    endpoints = find_endpoints(settings)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    pool = await open_pool(endpoints.postgres, size=settings.pool_size, name="bare worker", resets=False)
+    client = await Client.connect(endpoints.temporal, namespace=endpoints.namespace)
+    worker = Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=[BareCase],
+        activities=[Recording(pool, writes).record],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_cached_workflows=settings.max_cached_workflows,
+        max_concurrent_workflow_task_polls=settings.workflow_pollers,
+        nonsticky_to_sticky_poll_ratio=settings.nonsticky_ratio,
+        sticky_queue_schedule_to_start_timeout=settings.sticky_timeout,
+        max_concurrent_local_activities=settings.pool_size,
+        max_concurrent_activities=settings.pool_size,
+    )
+    async with worker:
+        say_ready()
+        await stop.wait()
+    await pool.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(work(LoopWrites.load(Path(sys.argv[1]))))
+    leave(0)
