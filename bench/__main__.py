@@ -50,6 +50,7 @@ from worker import APP_ROLE
 MEMBERS = {
     "ours": {"worker": "worker", "temporal": "temporal", "postgres": "postgres", "client": "client"},
     "bare": {"bare": "worker", "temporal": "temporal", "postgres": "postgres", "client": "client"},
+    "unindexed": {"bare": "worker", "temporal": "temporal", "postgres": "postgres", "client": "client"},
     "floor": {"postgres": "postgres", "client": "client"},
 }
 
@@ -98,8 +99,9 @@ async def measure(folder: Path, size: Size) -> Figures:
         stack.push_async_callback(peer.stop)
         await peer.start()
         peer_client = await Client.connect(endpoints.temporal, namespace=endpoints.namespace)
-        sides: dict[str, Side] = {"ours": ours, "bare": Bare(peer_client, plain), "floor": Floor(plain, writes)}
-        histories = {name: await _history(client, await play(sides[name]), writes) for name in ("ours", "bare")}
+        peers = {name: Bare(peer_client, plain, indexed=name == "bare") for name in ("bare", "unindexed")}
+        sides: dict[str, Side] = {"ours": ours, **peers, "floor": Floor(plain, writes)}
+        histories = {name: await _history(client, await play(sides[name]), writes) for name in ("ours", *peers)}
         for side in sides.values():
             await asyncio.gather(*(play(side) for _ in range(size.at_once)))
         rounds = await _rounds(sides, _meter(instance, peer), size)
@@ -141,13 +143,13 @@ async def _history(client: Client, stream: str, writes: LoopWrites) -> History:
 async def _rounds(sides: Mapping[str, Side], meter: Meter, size: Size) -> dict[str, list[Throughput]]:
     rounds: dict[str, list[Throughput]] = {name: [] for name in sides}
     for number in range(size.rounds):
-        order = ("ours", "bare", "floor") if number % 2 == 0 else ("bare", "ours", "floor")
+        order = ("ours", "bare", "unindexed", "floor") if number % 2 == 0 else ("unindexed", "bare", "ours", "floor")
         for name in order:
             # The work an engine still does after its last answer must not be charged to the next side.
             await asyncio.sleep(0.5)
             done = await closed_loops(sides[name], meter, MEMBERS[name], size.cases, size.at_once)
             rounds[name].append(done)
-            say(f"{number + 1}/{size.rounds} {name:5} {done.loops_per_second:6.1f}/s {done.cpu_of_all:6.1f} ms CPU")
+            say(f"{number + 1}/{size.rounds} {name:9} {done.loops_per_second:6.1f}/s {done.cpu_of_all:6.1f} ms CPU")
     return rounds
 
 

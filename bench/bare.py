@@ -1,8 +1,8 @@
 """The bare engine: the same human inputs and durable writes on plain Temporal, as its documentation teaches it.
 
 Owns the peer's workflow, its activity, its worker process (``python -m bench.bare WRITES``) and its client side. It
-uses nothing of ours but settings and connections: no decider, no pydantic, default data converter, no sandbox. The
-worker is tuned as ours is.
+uses nothing of ours but settings, connections and the names of the search attributes: no decider, no pydantic, default
+data converter, no sandbox. The worker is tuned as ours is.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import json
 import signal
 import sys
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from temporalio import activity, workflow
 from temporalio.client import Client, WithStartWorkflowOperation
-from temporalio.common import RetryPolicy, WorkflowIDConflictPolicy
+from temporalio.common import RetryPolicy, SearchAttributeUpdate, WorkflowIDConflictPolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from bench.loop import PLAIN_LOOP
@@ -28,6 +28,7 @@ from runtime.embedded import say_ready
 from runtime.leaving import leave
 from runtime.pool import open_pool
 from runtime.settings import Settings, find_endpoints
+from workflows import ids
 
 TASK_QUEUE = "bare"
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
@@ -59,17 +60,25 @@ class Recorded:
     case: str
     command_id: str
     last: int
+    stage: str
+    due: str | None
 
 
 @workflow.defn(name="BareCase")
 class BareCase:
-    """Takes the human inputs one after the other and ends after the last."""
+    """Takes the human inputs one after the other and ends after the last.
 
-    def __init__(self) -> None:
+    ``indexed`` says whether it keeps its record in Temporal's visibility store as ours does: on a change of stage.
+    """
+
+    @workflow.init
+    def __init__(self, indexed: bool) -> None:
+        self._indexed = indexed
+        self._stage = ""
         self._done = 0
 
     @workflow.run
-    async def run(self) -> int:
+    async def run(self, indexed: bool) -> int:
         """Wait until every input has come."""
         await workflow.wait_condition(lambda: self._done == len(PLAIN_LOOP) and workflow.all_handlers_finished())
         return self._done
@@ -85,7 +94,20 @@ class BareCase:
             retry_policy=_RETRY,
         )
         self._done += 1
+        if self._indexed and recorded.stage != self._stage:
+            self._index(recorded)
         return recorded
+
+    def _index(self, recorded: Recorded) -> None:
+        due = datetime.fromisoformat(recorded.due) if recorded.due else None
+        changed: list[SearchAttributeUpdate[Any]] = [
+            ids.STAGE.value_set(recorded.stage),
+            ids.DUE.value_set(due) if due else ids.DUE.value_unset(),
+        ]
+        if not self._stage:
+            changed += [ids.STREET.value_set("S01"), ids.RULES.value_set("1"), ids.DEPARTMENT.value_set([])]
+        self._stage = recorded.stage
+        workflow.upsert_search_attributes(changed)
 
 
 class Recording:
@@ -100,18 +122,20 @@ class Recording:
         """Write one act in one transaction; safe to repeat."""
         content = hashlib.sha256(json.dumps(given.given.command).encode()).hexdigest()
         command_id = given.given.command_id
-        last = await record(self._pool, self._writes.acts[given.number], given.case, UUID(command_id), content)
-        return Recorded(given.case, command_id, last)
+        act = self._writes.acts[given.number]
+        last = await record(self._pool, act, given.case, UUID(command_id), content)
+        row = act.rows["case_row"][0]
+        return Recorded(given.case, command_id, last, row["stage"], row["due_at"])
 
 
 class Bare:
     """The client side of the bare engine."""
 
-    name = "bare"
-
-    def __init__(self, client: Client, pool: asyncpg.Pool) -> None:
+    def __init__(self, client: Client, pool: asyncpg.Pool, *, indexed: bool) -> None:
+        self.name = "bare" if indexed else "unindexed"
         self._client = client
         self._pool = pool
+        self._indexed = indexed
 
     async def act(self, stream: str, number: int, digest: str) -> None:
         """Send one input and wait for its answer; the first one starts the workflow."""
@@ -123,7 +147,11 @@ class Bare:
             return
         await keep_wording(self._pool, stream)
         start = WithStartWorkflowOperation(
-            BareCase.run, id=stream, task_queue=TASK_QUEUE, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING
+            BareCase.run,
+            self._indexed,
+            id=stream,
+            task_queue=TASK_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
         await self._client.execute_update_with_start_workflow(
             BareCase.submit, given, start_workflow_operation=start, id=given.command_id

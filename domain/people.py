@@ -7,6 +7,7 @@ code the registry gave them, never by a personal name.
 from enum import StrEnum
 
 from domain.base import Recalled
+from domain.errors import Refused
 
 
 class Role(StrEnum):
@@ -62,3 +63,16 @@ SYSTEM = Actor(person="system", role=Role.SYSTEM)
 IMPORT = Actor(person="hotline-import", role=Role.HOTLINE)
 """The built-in service account of the import: it needs no entry in the registry, so a first file can be read before
 anybody has loaded one. Only the import acts as it."""
+
+
+def in_role(actor: Actor, *roles: Role) -> None:
+    """The actor acts in one of the roles. Raises ``Refused`` ``actor.wrong_role``."""
+    if actor.role not in roles:
+        raise Refused(
+            "actor.wrong_role",
+            field="actor.role",
+            role=ROLE_NAMES[actor.role][0],
+            allowed="、".join(ROLE_NAMES[role][0] for role in roles),
+            role_en=ROLE_NAMES[actor.role][1],
+            allowed_en=", ".join(ROLE_NAMES[role][1] for role in roles),
+        )

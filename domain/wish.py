@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter
 from domain.base import Frozen, Recalled
 from domain.errors import Refused
 from domain.limits import Instant, office_day
-from domain.people import ROLE_NAMES, SYSTEM, Actor, Role
+from domain.people import SYSTEM, Actor, Role, in_role
 from domain.process import Attributes, Event, HandOver, Json, Plan, Process, Report, Task, TimePasses, World
 from domain.rules import WishRules
 from domain.text import Code, Line, Text
@@ -179,7 +179,7 @@ def _time_passes(state: Wish, at: datetime) -> tuple[Event, ...]:
 
 
 def _publish(command: PublishWish, actor: Actor, at: datetime, world: World) -> Event:
-    _role(actor, Role.GRID_WORKER, Role.COMMUNITY, Role.RESIDENT)
+    in_role(actor, Role.GRID_WORKER, Role.COMMUNITY, Role.RESIDENT)
     registry = world.registry
     street = community = None
     if registry is not None:
@@ -242,18 +242,6 @@ def _in_stage(state: Wish, stage: Stage) -> None:
         zh, en = STAGE_NAMES[state.stage]
         allowed, allowed_en = STAGE_NAMES[stage]
         raise Refused("wish.wrong_stage", stage=zh, allowed=allowed, stage_en=en, allowed_en=allowed_en)
-
-
-def _role(actor: Actor, *roles: Role) -> None:
-    if actor.role not in roles:
-        raise Refused(
-            "actor.wrong_role",
-            field="actor.role",
-            role=ROLE_NAMES[actor.role][0],
-            allowed="、".join(ROLE_NAMES[role][0] for role in roles),
-            role_en=ROLE_NAMES[actor.role][1],
-            allowed_en=", ".join(ROLE_NAMES[role][1] for role in roles),
-        )
 
 
 def evolve(state: Wish | None, event: Any) -> Wish:

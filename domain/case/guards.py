@@ -8,7 +8,7 @@ from domain.case.draft import Draft
 from domain.case.state import Assignment, Case
 from domain.case.vocabulary import STAGE_NAMES, Stage
 from domain.errors import Refused
-from domain.people import ROLE_NAMES, Actor, Role
+from domain.people import Actor, Role, in_role
 
 DEPARTMENT_ROLES = (Role.DEPARTMENT_HANDLER, Role.DEPARTMENT_HEAD)
 SIGNERS = (Role.VANGUARD_CAPTAIN, Role.GRID_HEAD)
@@ -24,19 +24,6 @@ def in_stage(draft: Draft, *stages: Stage) -> None:
             allowed="、".join(STAGE_NAMES[each][0] for each in stages),
             stage_en=STAGE_NAMES[stage][1],
             allowed_en=", ".join(STAGE_NAMES[each][1] for each in stages),
-        )
-
-
-def in_role(actor: Actor, *roles: Role) -> None:
-    """The actor acts in one of the roles."""
-    if actor.role not in roles:
-        raise Refused(
-            "actor.wrong_role",
-            field="actor.role",
-            role=ROLE_NAMES[actor.role][0],
-            allowed="、".join(ROLE_NAMES[role][0] for role in roles),
-            role_en=ROLE_NAMES[actor.role][1],
-            allowed_en=", ".join(ROLE_NAMES[role][1] for role in roles),
         )
 
 

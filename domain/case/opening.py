@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from domain.case import commands as c
 from domain.case import events as e
 from domain.case.draft import Draft
-from domain.case.guards import in_role, in_stage, local
+from domain.case.guards import in_stage, local
 from domain.case.state import has
 from domain.case.vocabulary import FINAL, EvidenceKind, Place, Stage
 from domain.errors import Refused
 from domain.limits import office_day
-from domain.people import Actor, Role
+from domain.people import Actor, Role, in_role
 from domain.process import Event, World
 from domain.rules import ClockKind
 

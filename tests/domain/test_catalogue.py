@@ -18,7 +18,7 @@ PACKAGES = ("domain", "workflows", "activities", "ledger", "console", "runtime")
 SOURCES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")), ROOT / "worker.py"]
 RULES = [
     *sorted((ROOT / "domain" / "case").glob("*.py")),
-    *(ROOT / "domain" / f"{name}.py" for name in ("wish", "text", "limits", "rules", "parsing")),
+    *(ROOT / "domain" / f"{name}.py" for name in ("wish", "text", "limits", "rules", "parsing", "people")),
 ]
 TESTS = sorted(path for path in Path(__file__).parent.glob("*.py") if path != Path(__file__))
 
