@@ -65,8 +65,8 @@ class Size:
     slow_cases: int
 
 
-FULL = Size(rounds=12, cases=96, at_once=8, slow_cases=24)
-QUICK = Size(rounds=6, cases=32, at_once=8, slow_cases=5)
+FULL = Size(rounds=10, cases=80, at_once=8, slow_cases=20)
+QUICK = Size(rounds=6, cases=32, at_once=8, slow_cases=4)
 
 
 def say(line: str) -> None:
