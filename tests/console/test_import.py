@@ -202,6 +202,20 @@ async def test_what_was_read_goes_to_the_vault_and_only_masked_text_to_the_ledge
     }
 
 
+async def test_no_file_of_the_data_folder_holds_planted_personal_data(fresh: Office, tmp_path: Path) -> None:
+    phone, name = "13755502468", "欧阳金丝雀"
+    row = {"编号": "1", "标题": "漏水", "内容": f"我叫{name}，电话{phone}", "姓名": name, "电话": phone}
+
+    ran = await fresh.run(jsonl(tmp_path / "canary.jsonl", [row]), "--json")
+    await fresh.conn.execute("checkpoint")
+
+    assert ran.counts == (1, 0, 0)
+    # The cluster with its write-ahead log, Temporal's file, the logs; the redacted text proves that we looked there.
+    files = [(path, path.read_bytes()) for path in sorted(fresh.data.rglob("*")) if path.is_file()]
+    assert any("〔手机号〕".encode() in content for _, content in files)
+    assert [path.name for path, content in files if phone.encode() in content or name.encode() in content] == []
+
+
 async def test_one_message_filed_twice_opens_two_cases_and_a_repetition_none(fresh: Office, tmp_path: Path) -> None:
     row = {"编号": "7", "来源": "两类", "标题": "医保查询", "一级分类": "城建"}
     other = {**row, "一级分类": "社保"}
