@@ -95,7 +95,11 @@ async def _check_workflow(conn: Connection, client: Client, stream: str, world_o
 
 async def _says_the_same(handle: WorkflowHandle[Any, Any], folded: Folded) -> bool:
     assert folded.plan is not None
-    status = (await handle.describe()).status
+    now = await handle.describe()
+    if now.raw_description.HasField("pending_workflow_task"):
+        # A query that meets a local activity in a worker without a cache can stop the worker for good (SDK).
+        return False
+    status = now.status
     if folded.plan.finished:
         return status == WorkflowExecutionStatus.COMPLETED
     assert status == WorkflowExecutionStatus.RUNNING, (folded.stream, status)
