@@ -50,7 +50,7 @@ from worker import APP_ROLE
 MEMBERS = {
     "ours": {"worker": "worker", "temporal": "temporal", "postgres": "postgres", "client": "client"},
     "bare": {"bare": "worker", "temporal": "temporal", "postgres": "postgres", "client": "client"},
-    "unindexed": {"bare": "worker", "temporal": "temporal", "postgres": "postgres", "client": "client"},
+    "indexed": {"bare": "worker", "temporal": "temporal", "postgres": "postgres", "client": "client"},
     "floor": {"postgres": "postgres", "client": "client"},
 }
 
@@ -99,7 +99,7 @@ async def measure(folder: Path, size: Size) -> Figures:
         stack.push_async_callback(peer.stop)
         await peer.start()
         peer_client = await Client.connect(endpoints.temporal, namespace=endpoints.namespace)
-        peers = {name: Bare(peer_client, plain, indexed=name == "bare") for name in ("bare", "unindexed")}
+        peers = {name: Bare(peer_client, plain, indexed=name == "indexed") for name in ("bare", "indexed")}
         sides: dict[str, Side] = {"ours": ours, **peers, "floor": Floor(plain, writes)}
         histories = {name: await _history(client, await play(sides[name]), writes) for name in ("ours", *peers)}
         for side in sides.values():
@@ -143,7 +143,7 @@ async def _history(client: Client, stream: str, writes: LoopWrites) -> History:
 async def _rounds(sides: Mapping[str, Side], meter: Meter, size: Size) -> dict[str, list[Throughput]]:
     rounds: dict[str, list[Throughput]] = {name: [] for name in sides}
     for number in range(size.rounds):
-        order = ("ours", "bare", "unindexed", "floor") if number % 2 == 0 else ("unindexed", "bare", "ours", "floor")
+        order = ("ours", "bare", "indexed", "floor") if number % 2 == 0 else ("indexed", "bare", "ours", "floor")
         for name in order:
             # The work an engine still does after its last answer must not be charged to the next side.
             await asyncio.sleep(0.5)

@@ -132,7 +132,7 @@ class Bare:
     """The client side of the bare engine."""
 
     def __init__(self, client: Client, pool: asyncpg.Pool, *, indexed: bool) -> None:
-        self.name = "bare" if indexed else "unindexed"
+        self.name = "indexed" if indexed else "bare"
         self._client = client
         self._pool = pool
         self._indexed = indexed

@@ -28,10 +28,10 @@ class History:
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything measured, rounds and histories by side (``ours``, ``bare``, ``unindexed``, ``floor``).
+    """Everything measured, rounds and histories by side (``ours``, ``bare``, ``indexed``, ``floor``).
 
-    ``bare`` makes the same durable writes as ours, its record in Temporal's visibility store included;
-    ``unindexed`` leaves that record out.
+    ``indexed`` is the bare engine that also keeps its stage in Temporal's visibility store as ours does; the bar is
+    for ``bare``, which does not.
     """
 
     rounds: Mapping[str, list[Throughput]]
@@ -45,9 +45,9 @@ class Figures:
         return median_ratio(self.rounds["ours"], self.rounds["bare"], lambda each: each.loops_per_second)
 
     @property
-    def loops_ratio_to_unindexed(self) -> float:
-        """The same to a bare engine that keeps no record in the visibility store."""
-        return median_ratio(self.rounds["ours"], self.rounds["unindexed"], lambda each: each.loops_per_second)
+    def loops_ratio_to_indexed(self) -> float:
+        """The same to a bare engine that keeps its stage in the visibility store too."""
+        return median_ratio(self.rounds["ours"], self.rounds["indexed"], lambda each: each.loops_per_second)
 
     @property
     def cpu_ratio(self) -> float:
@@ -80,11 +80,11 @@ def as_object(figures: Figures) -> dict[str, Any]:
         "passed": figures.passed,
         "bar": BAR,
         "loops_ratio_to_bare": round(figures.loops_ratio, 3),
-        "loops_ratio_to_unindexed_bare": round(figures.loops_ratio_to_unindexed, 3),
+        "loops_ratio_to_indexed_bare": round(figures.loops_ratio_to_indexed, 3),
         "cpu_ratio_to_bare": round(figures.cpu_ratio, 3),
         "loops_per_second": round(figures.loops("ours"), 2),
         "bare_loops_per_second": round(figures.loops("bare"), 2),
-        "unindexed_bare_loops_per_second": round(figures.loops("unindexed"), 2),
+        "indexed_bare_loops_per_second": round(figures.loops("indexed"), 2),
         "floor_loops_per_second": round(figures.loops("floor"), 1),
         "cpu_ms_per_case": _cpu(figures, "ours"),
         "bare_cpu_ms_per_case": _cpu(figures, "bare"),
@@ -129,8 +129,8 @@ def show(figures: Figures, console: Console) -> None:
     verdict = "达标 passed" if figures.passed else "未达标 below the bar"
     console.print(f"{verdict}: {figures.loops_ratio:.2f} × bare, bar {BAR}")
     console.print(
-        f"不写检索属性的裸引擎 bare without search attributes: {figures.loops('unindexed'):.1f}/s,"
-        f" ours / it {figures.loops_ratio_to_unindexed:.2f}"
+        f"同样写检索属性的裸引擎 bare with search attributes: {figures.loops('indexed'):.1f}/s,"
+        f" ours / it {figures.loops_ratio_to_indexed:.2f}"
     )
     if figures.others > 15:
         console.print(

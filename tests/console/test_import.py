@@ -301,21 +301,33 @@ async def test_a_database_that_dies_in_the_middle_costs_nothing(tmp_path: Path) 
         assert endpoints is not None
         conn = await asyncpg.connect(endpoints.postgres)
         office = Office(data, conn)
-        process = office.start(path, "--json", "--rate", "30")
+        process = office.start(path, "--json", "--rate", "10")
         await _until_some(office, "断")
         server = psutil.Process(conn.get_server_pid()).parent()
         assert server is not None
+        assert await office.count("断") < 40, "the server is to die in the middle"
         server.kill()
         conn.terminate()
         out, err = await asyncio.to_thread(process.communicate)
 
         ran = Ran(process.returncode, out, err)
-        conn = await asyncpg.connect(endpoints.postgres)
+        conn = await _connected(endpoints.postgres)
         opened = await Office(data, conn).count("断")
         await conn.close()
 
     assert (ran.code, sum(ran.counts), ran.summary["rejected"]) == (0, 40, 0)
     assert opened == 40
+
+
+async def _connected(dsn: str) -> asyncpg.Connection:
+    """A connection, as soon as the server that was killed is back."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return await asyncpg.connect(dsn)
+        except (OSError, asyncpg.PostgresError):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
 
 
 async def _until_some(office: Office, source: str) -> None:
