@@ -27,10 +27,10 @@ from domain.text import Line, Text, normalise, redact
 from domain.wish import Command as WishCommand
 from ledger.acting import state_of
 from ledger.log import Connection
+from ledger.queries import ids_beginning
 from ledger.registry import read_registry, read_rule_books
 
 _SHORT_ID = re.compile(r"(?:[a-z]+-)?[0-9a-f]{4,32}")
-_TABLES = {"case": "case_row", "wish": "wish"}
 _FREE_TEXT = frozenset((*get_args(Text)[1:], *get_args(Line)[1:]))
 _FILE_LIMIT = 1_000_000
 
@@ -134,12 +134,10 @@ async def find_stream(conn: Connection, process: str, name: str) -> str:
             raise Refused(f"{process}.unknown")
         return name
     beginning = name if name.startswith(f"{process}-") else f"{process}-{name}"
-    found = await conn.fetch(
-        f"select id from {_TABLES[process]} where starts_with(id, $1) order by id limit 2", beginning
-    )
+    found = await ids_beginning(conn, process, beginning)
     if len(found) > 1:
         raise Refused("cli.ambiguous", prefix=name)
-    return found[0]["id"] if found else beginning
+    return found[0] if found else beginning
 
 
 async def world_of(conn: Connection) -> World:

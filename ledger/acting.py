@@ -20,7 +20,7 @@ from domain.limits import office_day
 from domain.parsing import parse_command, parse_envelope
 from domain.people import IMPORT, SYSTEM, Actor, Role
 from domain.process import ActInput, Answer, Envelope, Event, Outcome, Plan, Process, TimePasses, World
-from domain.processes import PROCESSES
+from domain.processes import PROCESSES, process_of
 from ledger.log import (
     Believed,
     CommandTaken,
@@ -285,12 +285,12 @@ async def recorded_answer(conn: Connection, stream: str, envelope: Envelope) -> 
 async def stage_of(conn: Connection, stream: str) -> tuple[str, str] | None:
     """The stage a stream is in, in Chinese and English; None for a stream the ledger does not know."""
     state = await state_of(conn, stream)
-    return None if state is None else PROCESSES[stream.partition("-")[0]].stage_names[state.stage]
+    return None if state is None else process_of(stream).stage_names[state.stage]
 
 
 async def state_of(conn: Connection, stream: str, *, until: datetime | None = None) -> Any:
     """The state of a stream as the ledger has it, at the moment ``until`` when given; None where there was nothing."""
-    return _folded(PROCESSES[stream.partition("-")[0]], None, await history(conn, stream, until=until))
+    return _folded(process_of(stream), None, await history(conn, stream, until=until))
 
 
 def envelope_digest(envelope: Envelope) -> str:

@@ -291,3 +291,29 @@ async def counts_by_stage(conn: Connection, filter: CaseFilter | None = None) ->
     where = _where(filter or CaseFilter())
     rows = await conn.fetch(f"select stage, count(*) as cases from case_row {where.sql} group by stage", *where.values)
     return {row["stage"]: row["cases"] for row in rows}
+
+
+_TABLES = {"case": "case_row", "wish": "wish"}
+
+
+async def ids_beginning(conn: Connection, process: str, beginning: str, limit: int = 2) -> list[str]:
+    """Ids of ``process`` (``case`` or ``wish``) that begin like this, in order; two tell whether it is ambiguous."""
+    rows = await conn.fetch(
+        f"select id from {_TABLES[process]} where starts_with(id, $1) order by id limit $2", beginning, limit
+    )
+    return [row["id"] for row in rows]
+
+
+async def titles_of(conn: Connection, streams: Sequence[str]) -> dict[str, str]:
+    """The redacted titles of these cases and wishes, by stream; unknown streams are absent."""
+    rows = await conn.fetch(
+        "select id, title from case_row where id = any($1) union all select id, title from wish where id = any($1)",
+        list(streams),
+    )
+    return {row["id"]: row["title"] for row in rows}
+
+
+async def latest_streams(conn: Connection, limit: int) -> list[str]:
+    """The streams that were written to last, the latest first."""
+    rows = await conn.fetch("select stream from event group by stream order by max(tx) desc limit $1", limit)
+    return [row["stream"] for row in rows]

@@ -129,7 +129,7 @@ def show(
     name: CaseName,
     at: Annotated[str | None, typer.Option("--at", metavar="时间", help="当时的样子 / as of this moment")] = None,
 ) -> None:
-    """一件诉求的现状：阶段、待办、时限、部门、待签摘要;--at 看当时。
+    """一件诉求的现状：阶段、待办、时限、部门、待签摘要；--at 看当时。
 
     One case as it stands, or as it stood at a moment.
     """

@@ -20,6 +20,7 @@ from domain.errors import Refused
 from ledger.chain import verify_chain
 from ledger.log import Connection
 from ledger.migrate import pending
+from ledger.queries import latest_streams
 from ledger.rebuild import differences
 from ledger.registry import read_registry, read_rule_books
 from ledger.vault import MasterKey, Vault
@@ -173,21 +174,16 @@ async def _rules(patient: Patient) -> Finding:
         raise Refused("rules.none")
     if registry.revision == 0:
         remedy = ("请执行 bihuan registry load。", "Run bihuan registry load.")
-        detail = f"规则 {books.current};还没有登记册", f"rules {books.current}; no registry yet"
+        detail = f"规则 {books.current}；还没有登记册", f"rules {books.current}； no registry yet"
         return Finding("WARN", detail, remedy)
-    line = f"规则 {books.current};登记册第 {registry.revision} 版"
-    return Finding("OK", (line, f"rules {books.current}; registry revision {registry.revision}"))
-
-
-async def _last_streams(conn: Connection, limit: int) -> list[str]:
-    rows = await conn.fetch("select stream from event group by stream order by max(tx) desc limit $1", limit)
-    return [row["stream"] for row in rows]
+    line = f"规则 {books.current}；登记册第 {registry.revision} 版"
+    return Finding("OK", (line, f"rules {books.current}； registry revision {registry.revision}"))
 
 
 async def _chain(patient: Patient) -> Finding:
     if patient.conn is None or not patient.schema_ready:
         return _NO_DATABASE
-    streams = await _last_streams(patient.conn, patient.sample)
+    streams = await latest_streams(patient.conn, patient.sample)
     wrong = [finding for stream in streams for finding in await verify_chain(patient.conn, stream)]
     if wrong:
         first = wrong[0]
@@ -206,7 +202,7 @@ async def _chain(patient: Patient) -> Finding:
 async def _read_models(patient: Patient) -> Finding:
     if patient.conn is None or not patient.schema_ready:
         return _NO_DATABASE
-    streams, wrong = await _last_streams(patient.conn, patient.sample), 0
+    streams, wrong = await latest_streams(patient.conn, patient.sample), 0
     for stream in streams:
         # One snapshot for rows and log: the stream may be growing.
         async with patient.conn.transaction(isolation="repeatable_read", readonly=True):

@@ -9,8 +9,7 @@ from console.paging import show_next
 from console.session import SHARED, ledger, run
 from domain.errors import Refused
 from domain.people import Role
-from ledger.log import Connection
-from ledger.queries import Page, inbox
+from ledger.queries import Page, inbox, titles_of
 from ledger.rows import TaskRow
 
 app = typer.Typer(help="待办事项 / what waits to be done", epilog=SHARED, add_completion=False)
@@ -49,7 +48,7 @@ async def _list(
         page = await inbox(
             conn, organisation=organisation, person=person, grid=grid, role=role, limit=limit, cursor=cursor
         )
-        titles = await _titles(conn, page)
+        titles = await titles_of(conn, [row.stream for row in page.items])
     output.result(
         {
             "items": [{**row.model_dump(mode="json"), "title": titles.get(row.stream)} for row in page.items],
@@ -57,15 +56,6 @@ async def _list(
         },
         lambda: _draw(page, titles),
     )
-
-
-async def _titles(conn: Connection, page: Page[TaskRow]) -> dict[str, str]:
-    streams = [row.stream for row in page.items]
-    rows = await conn.fetch(
-        "select id, title from case_row where id = any($1) union all select id, title from wish where id = any($1)",
-        streams,
-    )
-    return {row["id"]: row["title"] for row in rows}
 
 
 def _draw(page: Page[TaskRow], titles: dict[str, str]) -> None:

@@ -87,7 +87,7 @@ def show(
     name: WishName,
     at: Annotated[str | None, typer.Option("--at", metavar="时间", help="当时的样子 / as of this moment")] = None,
 ) -> None:
-    """一个微心愿的现状;--at 看当时。
+    """一个微心愿的现状；--at 看当时。
 
     One wish as it stands, or as it stood at a moment.
     """

@@ -17,7 +17,7 @@ from console.demo.paths import PATHS, Path
 from console.demo.people import Matter
 from domain.base import Frozen
 from domain.process import Plan, Start, World
-from domain.processes import PROCESSES
+from domain.processes import process_of
 from ledger.log import Recorded, history
 from ledger.projection import project
 from ledger.queries import clocks_of, one_case, one_wish, open_tasks_of
@@ -50,7 +50,7 @@ class Checker:
 
     async def judge(self, matter: Matter, failure: str | None) -> Verdict:
         """The verdict on ``matter``; ``failure`` is what stopped its script, None when it came to its end."""
-        path, process = PATHS[matter.path], PROCESSES[matter.id.partition("-")[0]]
+        path, process = PATHS[matter.path], process_of(matter.id)
         async with self._pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
             world = await self._known_world(conn)
             events = await history(conn, matter.id)
@@ -83,7 +83,7 @@ class Checker:
             except TimeoutError:
                 found.append("工作流没有结束 / the workflow has not ended")
         held = await handle.query(STATE, result_type=Start)
-        memory = PROCESSES[stream.partition("-")[0]].state
+        memory = process_of(stream).state
         remembered = None if held.state is None else memory.validate_python(held.state)
         if (held.seq, held.hash) != (last.seq, last.hash):
             found.append(

@@ -21,7 +21,7 @@ from domain.case.state import Case
 from domain.errors import Refused
 from domain.people import Actor, Role
 from domain.process import Answer
-from domain.processes import PROCESSES
+from domain.processes import process_of
 from domain.registry import Registry
 from domain.text import normalise, redact
 from ledger.acting import state_of
@@ -102,7 +102,7 @@ class Street:
         """Submit one command; fields that are None are left out. Raises ``Refused`` as the desk does."""
         command = {"kind": kind, **{name: value for name, value in fields.items() if value is not None}}
         async with self._turns:
-            if kind in PROCESSES[matter.id.partition("-")[0]].opening:
+            if kind in process_of(matter.id).opening:
                 wording = {"wording": matter.request.words}
                 answer = await self.desk.open(matter.id, actor, command, private=wording)
             else:
