@@ -1,4 +1,4 @@
-# Everything here needs Python 3.11 or newer, make and the network; the rest is installed into .venv.
+# Everything here needs Python 3.11 to 3.14, make and the network; the rest is installed into .venv.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -24,10 +24,10 @@ $(STAMP): pyproject.toml uv.lock
 	if command -v uv >/dev/null 2>&1; then \
 		uv sync --frozen --inexact --quiet; \
 	else \
-		for name in $(PYTHON) python3 python3.11 python3.12 python3.13; do \
-			if "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$name; break; fi; \
+		for name in $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14; do \
+			if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then found=$$name; break; fi; \
 		done; \
-		test -n "$${found:-}" || { echo "需要 Python 3.11 或更新版本 / Python 3.11 or newer is needed" >&2; exit 1; }; \
+		test -n "$${found:-}" || { echo "需要 Python 3.11 至 3.14 / Python 3.11 to 3.14 is needed" >&2; exit 1; }; \
 		$(BIN)/python -m pip --version >/dev/null 2>&1 || "$$found" -m venv $(VENV); \
 		test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; \
 		$(BIN)/uv sync --frozen --inexact --quiet --python $(BIN)/python; \
