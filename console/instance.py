@@ -8,9 +8,12 @@ from pathlib import Path
 
 import asyncpg
 
-from domain.rules import EXAMPLE_BOOK
+from domain.people import SYSTEM
+from ledger.calendar_files import from_library
+from ledger.calendars import current_calendar, store_calendar
 from ledger.migrate import Migration, migrate
 from ledger.registry import read_rule_books, store_rule_book
+from ledger.rule_files import example_book
 from ledger.vault import MasterKey
 from runtime.children import ChildSpec
 from runtime.embedded import Instance, own_child
@@ -21,15 +24,19 @@ Told = Callable[[str], None]
 
 
 async def prepare_ledger(dsn: str) -> list[Migration]:
-    """Bring the ledger up to date and give a new one the example rule book; returns the migrations applied.
+    """Bring the ledger up to date and give a new one the example rule book and the calendar of the library.
 
-    An office that has rules of its own keeps them. Raises ``Refused`` as ``ledger.migrate.migrate`` does.
+    Returns the migrations applied. An office that has rules or a calendar of its own keeps them. Raises ``Refused`` as
+    ``ledger.migrate.migrate`` does.
     """
     applied = await migrate(dsn)
     conn: asyncpg.Connection = await asyncpg.connect(dsn)
     try:
         if (await read_rule_books(conn)).current is None:
-            await store_rule_book(conn, EXAMPLE_BOOK.version, EXAMPLE_BOOK.model_dump(mode="json"))
+            example = example_book()
+            await store_rule_book(conn, example.version, example.model_dump(mode="json"))
+        if await current_calendar(conn) is None:
+            await store_calendar(conn, from_library(), by=SYSTEM.person)
     finally:
         await conn.close()
     return applied

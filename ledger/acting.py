@@ -17,8 +17,9 @@ import asyncpg
 
 from domain.errors import Refusal, Refused
 from domain.limits import office_day
+from domain.notices import Notice
 from domain.parsing import parse_command, parse_envelope
-from domain.people import IMPORT, SYSTEM, Actor, Role
+from domain.people import IMPORT, RULES_OFFICE, SYSTEM, Actor, Role
 from domain.process import ActInput, Answer, Envelope, Event, Outcome, Plan, Process, TimePasses, World
 from domain.processes import PROCESSES, process_of
 from ledger.log import (
@@ -38,6 +39,9 @@ from ledger.log import (
 )
 from ledger.projection import Rows, project
 from ledger.world import States, Worlds
+
+_UNKNOWN_VERSION = frozenset({"rules.unknown", "calendar.unknown"})
+"""What is refused for a version that may have been stored since the world was read."""
 
 
 async def act(pool: asyncpg.Pool, worlds: Worlds, given: ActInput, states: States | None = None) -> Outcome:
@@ -77,7 +81,7 @@ async def _at_once(
     state = _known_state(process, given, states)
     if worlds.latest is None or (state is None and given.seq > 0):
         return None
-    revision, rules, world = worlds.latest
+    revision, rules, calendar, world = worlds.latest
     opened = Opened(
         head_seq=given.seq,
         head_hash=given.hash,
@@ -86,6 +90,7 @@ async def _at_once(
         events=(),
         registry_revision=revision,
         rule_book=rules,
+        calendar=calendar,
     )
     return await _Act(conn, process, world, given, opened, states).at_once(state)
 
@@ -97,11 +102,16 @@ async def _under_lock(
     opened = await open_stream(conn, given.stream, uuid.UUID(given.command_id), given.seq)
     if (refusal := _out_of_step(given, opened)) is not None:
         return Outcome(seq=given.seq, hash=given.hash, refusal=refusal)
-    world = await worlds.get(conn, opened.registry_revision, opened.rule_book)
+    world = await worlds.get(conn, opened.registry_revision, opened.rule_book, opened.calendar)
     state = _known_state(process, given, states)
     if state is None and given.seq > 0:
         state = _folded(process, None, await history(conn, given.stream, limit=given.seq))
-    return await _Act(conn, process, world, given, opened, states).run(state)
+    outcome = await _Act(conn, process, world, given, opened, states).run(state)
+    if outcome.refusal is not None and outcome.refusal.code in _UNKNOWN_VERSION:
+        worlds.forget()
+        world = await worlds.get(conn, opened.registry_revision, opened.rule_book, opened.calendar)
+        outcome = await _Act(conn, process, world, given, opened, states).run(state)
+    return outcome
 
 
 def _known_state(process: Process[Any], given: ActInput, states: States) -> Any:
@@ -186,14 +196,16 @@ class _Act:
         return events
 
     async def _record(self, before: Any, events: tuple[Event, ...], content: str, write: _Write) -> Outcome | None:
-        after = before
-        for event in events:
+        after, told = before, list[tuple[int, Event, tuple[Notice, ...]]]()
+        for seq, event in enumerate(events, self.opened.head_seq + 1):
             after = self.process.evolve(after, event)
+            if notices := self.process.notices(after, event):
+                told.append((seq, event, notices))
         plan = self.process.plan(after, self.world)
         seq = self.opened.head_seq + len(events)
         bodies = tuple(event.model_dump(mode="json", exclude_none=True) for event in events)
         known = None if before is None else self._with_plan(before)
-        rows = project(self.given.stream, seq, self.given.at, known, (after, plan))
+        rows = project(self.given.stream, seq, self.given.at, known, (after, plan), told)
         head = await write(self, content, [NewEvent.of(uuid.uuid4(), body) for body in bodies], rows)
         if head is None:
             return None
@@ -242,11 +254,12 @@ async def _append_under_lock(act: _Act, content: str, events: list[NewEvent], ro
 
 async def _record_at_once(act: _Act, content: str, events: list[NewEvent], rows: Rows) -> str | None:
     opened = act.opened
+    believed = Believed(opened.head_seq, opened.head_hash, opened.registry_revision, opened.rule_book, opened.calendar)
     return await record(
         act.conn,
         act.given.stream,
         act.process.name,
-        believed=Believed(opened.head_seq, opened.head_hash, opened.registry_revision, opened.rule_book),
+        believed=believed,
         command_id=uuid.UUID(act.given.command_id),
         digest=content,
         at=act.given.at,
@@ -314,9 +327,9 @@ def _content(given: ActInput) -> Any:
 def _check_actor(actor: Actor, at: datetime, world: World) -> None:
     """The registry knows that the actor holds the role on the day of the act; doors are not believed.
 
-    Residents are nobody's staff and stand in no registry; neither does the import's own account.
+    Residents are nobody's staff and stand in no registry; neither do the built-in accounts.
     """
-    if actor.role == Role.RESIDENT or actor == IMPORT:
+    if actor.role == Role.RESIDENT or actor in (IMPORT, RULES_OFFICE):
         return
     held = world.registry.assignments_of(actor.person, office_day(at)) if world.registry else ()
     for each in held:

@@ -181,6 +181,7 @@ class Opened:
     events: tuple[Recorded, ...]
     registry_revision: int
     rule_book: str | None
+    calendar: str | None = None
 
 
 async def open_stream(conn: Connection, stream: str, command_id: UUID, since: int) -> Opened:
@@ -190,7 +191,7 @@ async def open_stream(conn: Connection, stream: str, command_id: UUID, since: in
     """
     row = await conn.fetchrow(
         """
-        select head_seq, head_hash, since_hash, command::text, events::text, registry_revision, rule_book
+        select head_seq, head_hash, since_hash, command::text, events::text, registry_revision, rule_book, calendar
         from ledger_open($1, $2, $3)
         """,
         stream,
@@ -206,6 +207,7 @@ async def open_stream(conn: Connection, stream: str, command_id: UUID, since: in
         events=tuple(_recorded(each) for each in json.loads(row["events"])),
         registry_revision=row["registry_revision"],
         rule_book=row["rule_book"],
+        calendar=row["calendar"],
     )
 
 
@@ -246,12 +248,13 @@ async def append(
 
 @dataclass(frozen=True)
 class Believed:
-    """What a sender believes without having asked: the stream's head, and the registry and rules in force."""
+    """What a sender believes without having asked: the stream's head, and registry, rules and calendar in force."""
 
     head_seq: int
     head_hash: str
     registry_revision: int
     rule_book: str | None
+    calendar: str | None = None
 
 
 async def record(
@@ -268,19 +271,20 @@ async def record(
 ) -> str | None:
     """Append like ``append``, in one statement that is its own transaction, if everything is as ``believed``.
 
-    Returns the new head hash. Returns None, with nothing written, when the stream, the registry or the rules have
-    moved on, or when the command id is recorded already. Raises ``CommandTaken`` when another stream records the
-    command id at this very moment.
+    Returns the new head hash. Returns None, with nothing written, when the stream, the registry, the rules or the
+    calendar have moved on, or when the command id is recorded already. Raises ``CommandTaken`` when another stream
+    records the command id at this very moment.
     """
     head: str | None = await _append(
         conn,
-        "select ledger_record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11::text::jsonb)",
+        "select ledger_record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb, $12::text::jsonb)",
         stream,
         process,
         believed.head_seq,
         believed.head_hash,
         believed.registry_revision,
         believed.rule_book,
+        believed.calendar,
         command_id,
         digest,
         at,

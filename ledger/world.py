@@ -1,35 +1,62 @@
 """The world a decision may look at, as it stands in the database.
 
-Owns two small caches. Registry and rule books are immutable under their revision and version, and a state is under
-the hash of its last event, so what has been read once stays true for ever.
+Owns two small caches. Registry, rule books and calendars are immutable under their revision or version, and a state
+is under the hash of its last event, so what has been read once stays true for ever.
 """
 
 from collections import OrderedDict
 from typing import Any
 
 from domain.process import Plan, World
+from ledger.calendars import read_calendars
 from ledger.log import Connection
 from ledger.registry import read_registry, read_rule_books
 
 
+async def read_world(conn: Connection) -> World:
+    """Registry, rule books and calendars as they stand now, for those who ask once."""
+    registry, books, calendars = await read_registry(conn), await read_rule_books(conn), await read_calendars(conn)
+    return World(
+        registry=registry,
+        rule_books=books.books,
+        current_rules=books.current,
+        calendars=calendars.calendars,
+        current_calendar=calendars.current,
+    )
+
+
 class Worlds:
-    """The worlds this process has read, by registry revision and rule book version; keeps the latest only."""
+    """The worlds this process has read, by registry revision, rule book and calendar; keeps the latest only.
+
+    Calendars are kept as long as the process lives: what they have worked out about their days stays with them.
+    """
 
     def __init__(self) -> None:
-        self._key: tuple[int, str | None] | None = None
+        self._key: tuple[int, str | None, str | None] | None = None
         self._world = World()
 
     @property
-    def latest(self) -> tuple[int, str | None, World] | None:
-        """The world read last with its registry revision and rule book version; None before the first reading."""
+    def latest(self) -> tuple[int, str | None, str | None, World] | None:
+        """The world read last with its registry revision, rule book and calendar; None before the first reading."""
         return None if self._key is None else (*self._key, self._world)
 
-    async def get(self, conn: Connection, revision: int, rules: str | None) -> World:
-        """The world of this registry revision and current rule book, read at most once."""
-        if self._key != (revision, rules):
+    def forget(self) -> None:
+        """Read the world anew next time: versions that are kept without being chosen move no key."""
+        self._key = None
+
+    async def get(self, conn: Connection, revision: int, rules: str | None, calendar: str | None) -> World:
+        """The world of this registry revision, current rule book and current calendar, read at most once."""
+        if self._key != (revision, rules, calendar):
             registry, books = await read_registry(conn, revision), await read_rule_books(conn)
-            self._world = World(registry=registry, rule_books=books.books, current_rules=rules)
-            self._key = (revision, rules)
+            calendars = await read_calendars(conn, self._world.calendars)
+            self._world = World(
+                registry=registry,
+                rule_books=books.books,
+                current_rules=rules,
+                calendars=calendars.calendars,
+                current_calendar=calendar,
+            )
+            self._key = (revision, rules, calendar)
         return self._world
 
 

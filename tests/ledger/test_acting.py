@@ -14,12 +14,12 @@ from domain.errors import Refused
 from domain.people import Actor, Role
 from domain.process import ActInput, Answer, Envelope, HandOverResult, Json, Outcome, Report, Task
 from domain.processes import process_of
-from domain.rules import EXAMPLE_BOOK
 from ledger.acting import act, recorded_answer, state_of
+from ledger.calendars import store_calendar
 from ledger.registry import load_registry, store_rule_book
 from ledger.world import States, Worlds
 from runtime.pool import open_pool
-from tests.neighbourhood import ACTORS, AFTER, GRID, LEAD, NOON, ORDINARY, WORLD, raw_registry
+from tests.neighbourhood import ACTORS, AFTER, CALENDAR, GRID, LEAD, NATURAL_BOOK, NOON, ORDINARY, WORLD, raw_registry
 from tests.workflows.accounts import check_books
 from worker import APP_ROLE
 
@@ -84,7 +84,8 @@ async def pool(ledger: str) -> AsyncIterator[asyncpg.Pool]:
     """What a worker works with: a pool that may append and nothing else. The books must agree afterwards."""
     conn = await asyncpg.connect(ledger)
     await load_registry(conn, raw_registry(), "test")
-    await store_rule_book(conn, EXAMPLE_BOOK.version, EXAMPLE_BOOK.model_dump(mode="json"))
+    await store_rule_book(conn, NATURAL_BOOK.version, NATURAL_BOOK.model_dump(mode="json"))
+    await store_calendar(conn, CALENDAR)
     pool = await open_pool(ledger, role=APP_ROLE)
     try:
         yield pool

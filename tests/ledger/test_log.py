@@ -147,7 +147,7 @@ async def test_read_models_are_written_with_the_events(conn: asyncpg.Connection)
                 "stream": "case-1", "id": "c-1", "process": "case", "kind": "handle", "organisation": None,
                 "limit_text": "2h", "rules_version": "r-1", "calendar_version": None, "started_at": instant_text(NOON),
                 "warn_at": None, "due_at": None, "provisional": False, "warned_at": None, "overdue_at": None,
-                "stopped_at": None, "state": "running",
+                "stopped_at": None, "state": "running", "step": None, "pauses": [], "extended": [], "reached": [],
             }
         ],
     }  # fmt: skip

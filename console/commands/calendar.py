@@ -1,0 +1,370 @@
+"""``bihuan calendar``: which days are worked, and where a limit ends.
+
+Owns the order of things: read, compare, ask, apply. Reading files is ``ledger.calendar_files``, counting is
+``domain.calendar``. Without a running instance ``due`` counts by the calendar a new office starts with, and imports no
+driver of any server.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from console import output
+from console.calendar_sheet import days_json, draw_calendar, draw_due, due_json
+from console.paging import show_next
+from console.session import SHARED, ledger, options, run, settings
+from domain.calendar import Pause, WorkCalendar
+from domain.errors import Refused
+from domain.limits import Limit, parse_limit
+from ledger.calendar_files import (
+    CalendarUnreadable,
+    Change,
+    OfficialList,
+    Remark,
+    changes,
+    from_library,
+    library_list,
+    merged,
+    read_calendar_file,
+    remarks,
+)
+
+if TYPE_CHECKING:
+    from ledger.calendars import CalendarPage
+
+app = typer.Typer(
+    help="工作日历：导入放假安排、查看、推算到期 / the work calendar", epilog=SHARED, add_completion=False
+)
+
+_ROWS = 60
+
+
+@app.command("import", epilog=SHARED)
+def import_(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="文件",
+            help="放假安排或整本日历：.json .yaml .csv .ics；不写则取自节假日库 / the file; without one the library",
+        ),
+    ] = None,
+    by: Annotated[str, typer.Option("--by", metavar="人员编号", help="由谁导入 / who imports it")] = "administrator",
+    yes: Annotated[bool, typer.Option("--yes", help="不再询问，直接生效 / apply without asking")] = False,
+) -> None:
+    """导入放假安排：先列出差异，确认后生效；未确认时什么也不改。
+
+    Import a list of days off: shows the differences, applies them once confirmed.
+    """
+    try:
+        given = library_list() if file is None else read_calendar_file(file)
+    except CalendarUnreadable as refused:
+        _show_problems(refused)
+        raise typer.Exit(1) from None
+    run(_import(given, _code(by), yes=yes))
+
+
+def _code(by: str) -> str:
+    """The code of a person as it may be recorded. Raises ``Refused`` ``code.malformed``."""
+    from pydantic import TypeAdapter
+
+    from domain.parsing import parse
+    from domain.text import Code
+
+    return str(parse(TypeAdapter(dict[str, Code]), {"--by": by})["--by"])
+
+
+async def _import(given: WorkCalendar | OfficialList, by: str, *, yes: bool) -> None:
+    from ledger.calendars import check_version, current_calendar, open_cases_elsewhere, replace_calendar
+
+    async with ledger(owner=True) as pool, pool.acquire() as conn:
+        before = await current_calendar(conn)
+        after = _after(before, given)
+        await check_version(conn, after)
+        found = changes(before, after)
+        value: dict[str, Any] = {
+            "applied": yes,
+            "changed": before is None or before.version != after.version,
+            "version": after.version,
+            "previous": before.version if before else None,
+            "published_from": after.published_from,
+            "published_until": after.published_until,
+            "changes": [each.model_dump(mode="json", exclude_none=True) for each in found],
+            "warnings": remarks(given, after) if isinstance(given, OfficialList) else (),
+            "open_cases": await open_cases_elsewhere(conn, after.version),
+        }
+        value["hint"] = "bihuan rules adopt" if value["open_cases"] else None
+        if not options().json:
+            _draw_changes(before, after, found)
+            _draw_remarks(value["warnings"])
+        if not yes and value["changed"]:
+            yes = value["applied"] = _asked()
+        if yes and value["changed"]:
+            await replace_calendar(conn, after, current=before.version if before else None, by=by)
+    output.result(value, lambda: _draw_outcome(value))
+
+
+def _after(before: WorkCalendar | None, given: WorkCalendar | OfficialList) -> WorkCalendar:
+    """The calendar that would be in force; a list is merged into the one there is, at first into the library's."""
+    if isinstance(given, WorkCalendar):
+        return given
+    return merged(before or from_library(), given)
+
+
+def _asked() -> bool:
+    """Whether the person at the terminal agrees; nobody there is no agreement."""
+    if options().json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    return typer.confirm(output.say("现在生效？", "Apply now?"), default=False)
+
+
+def _show_problems(refused: CalendarUnreadable) -> None:
+    if options().json:
+        problems = [each.model_dump(mode="json") for each in refused.problems]
+        output.print_json({"error": {**refused.refusal.model_dump(mode="json"), "problems": problems}})
+        return
+    columns = [("文件", "file"), ("行/项", "row"), ("值", "value"), ("问题", "problem"), ("怎么办", "remedy")]
+    rows = (
+        (
+            f"{each.where.file} {each.where.section}".strip(),
+            each.where.row,
+            each.value,
+            output.say(each.message, each.message_en),
+            output.say(each.remedy, each.remedy_en),
+        )
+        for each in refused.problems
+    )
+    output.table(columns, rows)
+    output.show_error(refused.refusal)
+
+
+_FIELDS = {
+    "name": ("名称", "name"),
+    "zone": ("时区", "time zone"),
+    "week": ("每周工作时段", "hours of the week"),
+    "local": ("本单位特殊时段", "own hours"),
+    "fixed_off": ("每年固定放假日", "days off of every year"),
+    "published_from": ("公布起始", "published from"),
+    "published_until": ("公布期限", "published until"),
+}
+_CHANGES = {"added": ("新增", "added"), "removed": ("删去", "removed"), "changed": ("变更", "changed")}
+_KINDS = {"off": ("放假", "off"), "work": ("上班", "work")}
+
+
+def _draw_changes(before: WorkCalendar | None, after: WorkCalendar, found: Sequence[Change]) -> None:
+    old = before.version if before else "-"
+    output.line(f"现行日历 {old}，导入后 {after.version}。", f"Calendar {old} would become {after.version}.")
+    rows = list(_change_rows(found))
+    if rows:
+        columns = [("", ""), ("内容", "what"), ("原来", "was"), ("改为", "now"), ("名称", "name")]
+        output.table(columns, rows[:_ROWS])
+    if len(rows) > _ROWS:
+        output.line(f"另有 {len(rows) - _ROWS} 行，见 --json。", f"{len(rows) - _ROWS} more rows: see --json.")
+
+
+def _change_rows(found: Iterable[Change]) -> Iterator[tuple[object, ...]]:
+    """A row for each field, and one for each run of days that change alike."""
+    days = [each for each in found if each.on is not None]
+    for each in found:
+        if each.field is not None:
+            what = output.say(*_FIELDS.get(each.field, (each.field, each.field)))
+            yield output.say(*_CHANGES[each.change]), what, _cut(each.was), _cut(each.now), ""
+
+    def run_of(numbered: tuple[int, Change]) -> tuple[object, ...]:
+        number, each = numbered
+        assert each.on is not None
+        return each.on.toordinal() - number, each.change, each.was, each.now, each.name
+
+    for _, group in groupby(enumerate(days), run_of):
+        run_ = [each for _, each in group]
+        first, last = run_[0], run_[-1]
+        span = f"{first.on}" if first is last else f"{first.on} – {last.on}（{len(run_)}）"
+        was, now = (output.say(*_KINDS[kind]) if kind else "-" for kind in (first.was, first.now))
+        yield output.say(*_CHANGES[first.change]), span, was, now, first.name
+
+
+def _cut(text: str | None) -> str:
+    return "-" if text is None else text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _draw_remarks(found: Iterable[Remark]) -> None:
+    for each in found:
+        output.line(f"请注意：{each.message}", f"Note: {each.message_en}")
+
+
+def _draw_outcome(value: dict[str, Any]) -> None:
+    version, until, cases = value["version"], value["published_until"], value["open_cases"]
+    if not value["changed"]:
+        output.line(f"与现行日历 {version} 相同，没有变化。", f"The same as {version}; nothing changed.")
+    elif not value["applied"]:
+        output.line(
+            "以上只是预览，没有改动；确认无误后加 --yes 生效。", "Nothing was changed; add --yes to apply the above."
+        )
+    else:
+        output.line(
+            f"已启用日历 {version}，放假安排公布至 {until}。",
+            f"Calendar {version} is in force, published until {until}.",
+        )
+    if cases:
+        zh = f"有 {cases} 件未办结的诉求按其他日历计时；改按新日历请执行 {value['hint']}。"
+        output.line(zh, f"{cases} open cases live by another calendar; to move them: {value['hint']}.")
+
+
+# --- looking ----------------------------------------------------------------------------------------------------
+
+
+@app.command(epilog=SHARED)
+def show(
+    version: Annotated[str | None, typer.Argument(metavar="版本", help="默认现行版本 / default: in force")] = None,
+    year: Annotated[int | None, typer.Option("--year", min=1900, max=2200, help="只看这一年 / only this year")] = None,
+) -> None:
+    """现行工作日历：工作时段、公布期限、放假与调休。
+
+    The calendar in force: hours, horizon, days off and made up.
+    """
+    run(_show(version, year))
+
+
+async def _show(version: str | None, year: int | None) -> None:
+    from ledger.calendars import current_calendar, read_calendar
+
+    async with ledger() as pool, pool.acquire() as conn:
+        current = await current_calendar(conn)
+        calendar = current if version is None else await read_calendar(conn, version)
+    if calendar is None:
+        raise Refused("calendar.none")
+    value = {
+        **calendar.model_dump(mode="json", exclude={"off", "made_up"}),
+        "current": current is not None and current.version == calendar.version,
+        "days": days_json(calendar, year),
+    }
+    output.result(value, lambda: draw_calendar(calendar, year))
+
+
+@app.command("list", epilog=SHARED)
+def list_(
+    limit: Annotated[int, typer.Option(min=1, max=200, help="每页几版 / rows of a page")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="上一页给出的续读位置 / cursor of the last page")] = None,
+) -> None:
+    """全部日历版本，新的在前。
+
+    All versions, the newest first.
+    """
+    run(_list(limit, cursor))
+
+
+async def _list(limit: int, cursor: str | None) -> None:
+    from ledger.calendars import list_calendars
+
+    async with ledger() as pool, pool.acquire() as conn:
+        page = await list_calendars(conn, limit=limit, cursor=cursor)
+    output.result({"items": page.items, "next": page.next}, lambda: _draw_list(page))
+
+
+def _draw_list(page: "CalendarPage") -> None:
+    columns = [("版本", "version"), ("名称", "name"), ("启用", "chosen"), ("经手", "by"), ("", "")]
+    rows = (
+        (
+            each.version,
+            each.name,
+            each.chosen_at,
+            each.chosen_by,
+            output.say("现行", "in force") if each.current else "",
+        )
+        for each in page.items
+    )
+    output.table(columns, rows)
+    show_next(page.next)
+
+
+# --- counting ---------------------------------------------------------------------------------------------------
+
+
+@app.command(epilog=SHARED)
+def due(
+    start: Annotated[str, typer.Option("--start", metavar="时间", help="起算时间，如 2025-09-30T17:00 / start")],
+    limit: Annotated[str, typer.Option("--limit", metavar="时限", help="如 4wh、5wd、24h、5个工作日 / the limit")],
+    pause: Annotated[
+        list[str] | None, typer.Option("--pause", metavar="起..止", help="停表，可写多次 / FROM..TO, repeatable")
+    ] = None,
+    calendar: Annotated[
+        Path | None,
+        typer.Option("--calendar", metavar="文件", help="改用这本日历或放假安排 / another calendar or list"),
+    ] = None,
+) -> None:
+    """推算到期时间，并列出每一步怎么算的；不写时区即日历所在时区。
+
+    Where a limit ends, and how it gets there.
+    """
+    try:
+        given = None if calendar is None else read_calendar_file(calendar)
+    except CalendarUnreadable as refused:
+        _show_problems(refused)
+        raise typer.Exit(1) from None
+    read = _limit(limit)
+    used = given if isinstance(given, WorkCalendar) else _in_use()
+    warnings: tuple[Remark, ...] = ()
+    if isinstance(given, OfficialList):
+        used = merged(used, given)
+        warnings = remarks(given, used)
+    zone = ZoneInfo(used.zone)
+    begin, pauses = _moment(start, "--start", zone), [_pause(each, zone) for each in pause or ()]
+    value = due_json(used, begin, read, pauses)
+    value["warnings"] = warnings
+    if not options().json:
+        _draw_remarks(warnings)
+    output.result(value, lambda: draw_due(used, begin, read, pauses))
+
+
+def _limit(text: str) -> Limit:
+    try:
+        return parse_limit(text).limit
+    except Refused as refused:
+        if refused.code != "limit.unreadable":
+            raise
+        raise Refused("limit.unreadable", field="--limit", value=text[:40]) from None
+
+
+def _in_use() -> WorkCalendar:
+    """The calendar in force where an instance runs, else the one a new office starts with."""
+    from runtime.settings import find_endpoints
+
+    try:
+        find_endpoints(settings())
+    except Refused as refused:
+        if refused.code != "instance.not_running":
+            raise
+        return from_library()
+    return run(_current()) or from_library()
+
+
+async def _current() -> WorkCalendar | None:
+    from ledger.calendars import current_calendar
+
+    async with ledger(size=1) as pool, pool.acquire() as conn:
+        return await current_calendar(conn)
+
+
+def _moment(text: str, option: str, zone: ZoneInfo) -> datetime:
+    """The moment in UTC; without an offset it is of the calendar's zone. Raises ``Refused`` ``cli.bad_moment``."""
+    try:
+        found = datetime.fromisoformat(text.strip())
+        return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Refused("cli.bad_moment", field=option, value=text[:60]) from None
+
+
+def _pause(text: str, zone: ZoneInfo) -> Pause:
+    """The pause written as ``FROM..TO``. Raises ``Refused`` ``cli.bad_pause`` and ``cli.bad_moment``."""
+    begin, dots, end = text.partition("..")
+    if not (dots and begin.strip() and end.strip()):
+        raise Refused("cli.bad_pause", field="--pause", value=text[:80])
+    first, last = _moment(begin, "--pause", zone), _moment(end, "--pause", zone)
+    if last < first:
+        raise Refused("cli.bad_pause", field="--pause", value=text[:80])
+    return Pause(begin=first, end=last)

@@ -1,0 +1,180 @@
+"""The work calendars as they stand in the database.
+
+Owns their versions: a calendar is immutable under its version like a rule book, and the one in force is the last choice
+made. Must not judge or change a calendar: ``domain.calendar`` and ``ledger.calendar_files`` do.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.base import Frozen
+from domain.calendar import WorkCalendar
+from domain.errors import Refused
+from ledger.log import Connection, digest
+
+_LOCK = "calendar"
+_CURRENT = "select version from calendar_choice order by number desc limit 1"
+
+
+@dataclass(frozen=True)
+class Calendars:
+    """All calendars by version, and the version new processes pin; None before the first calendar."""
+
+    calendars: dict[str, WorkCalendar]
+    current: str | None
+
+
+async def store_calendar(
+    conn: Connection, calendar: WorkCalendar, choose: bool = True, *, by: str = "administrator"
+) -> None:
+    """Keep a calendar for ever and, unless ``choose`` is false, let new processes pin it from now on.
+
+    ``by`` is the code of the person who chose it. Storing the same content again is fine, choosing the calendar in
+    force changes nothing. Raises ``Refused`` ``calendar.version_exists`` when the version stands for other content.
+    """
+    async with conn.transaction():
+        await _lock(conn)
+        await _keep(conn, calendar)
+        if choose and await conn.fetchval(_CURRENT) != calendar.version:
+            await _choose(conn, calendar.version, by)
+
+
+async def replace_calendar(conn: Connection, calendar: WorkCalendar, *, current: str | None, by: str) -> None:
+    """Keep and choose a calendar that was made from the one of version ``current`` and looked at beside it.
+
+    Raises ``Refused`` ``calendar.moved_on`` when another one is in force by now, and as ``store_calendar`` does.
+    """
+    async with conn.transaction():
+        await _lock(conn)
+        found = await conn.fetchval(_CURRENT)
+        if found != current:
+            raise Refused("calendar.moved_on", current=found)
+        await _keep(conn, calendar)
+        if found != calendar.version:
+            await _choose(conn, calendar.version, by)
+
+
+async def _lock(conn: Connection) -> None:
+    await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", _LOCK)
+
+
+async def _keep(conn: Connection, calendar: WorkCalendar) -> None:
+    body = calendar.model_dump(mode="json")
+    content = digest(body)
+    known = await conn.fetchval("select digest from calendar where version = $1", calendar.version)
+    if known is None:
+        await conn.execute(
+            "insert into calendar (version, body, digest) values ($1, $2::text::jsonb, $3)",
+            calendar.version,
+            json.dumps(body, ensure_ascii=False),
+            content,
+        )
+    elif known != content:
+        raise Refused("calendar.version_exists", field="version", version=calendar.version)
+
+
+async def check_version(conn: Connection, calendar: WorkCalendar) -> None:
+    """Nothing when the calendar could be kept; raises ``Refused`` ``calendar.version_exists`` when it could not."""
+    known = await conn.fetchval("select digest from calendar where version = $1", calendar.version)
+    if known not in (None, digest(calendar.model_dump(mode="json"))):
+        raise Refused("calendar.version_exists", field="version", version=calendar.version)
+
+
+async def _choose(conn: Connection, version: str, by: str) -> None:
+    await conn.execute("insert into calendar_choice (version, chosen_by) values ($1, $2)", version, by)
+
+
+async def read_calendars(conn: Connection, known: Mapping[str, WorkCalendar] | None = None) -> Calendars:
+    """All calendars and the version in force.
+
+    A calendar never changes: those in ``known`` are taken as they are, with all they have worked out about their days,
+    and only the others are read.
+    """
+    known = known or {}
+    rows = await conn.fetch(
+        """
+        select version, case when version = any($1::text[]) then null else body::text end as body
+        from calendar
+        order by added_at, version
+        """,
+        list(known),
+    )
+    current = await conn.fetchval(_CURRENT)
+    found = {
+        row["version"]: known[row["version"]] if row["body"] is None else WorkCalendar.model_validate_json(row["body"])
+        for row in rows
+    }
+    return Calendars(found, current)
+
+
+async def current_calendar(conn: Connection) -> WorkCalendar | None:
+    """The calendar in force, None before the first one; reads no other."""
+    body = await conn.fetchval(f"select body::text from calendar where version = ({_CURRENT})")
+    return None if body is None else WorkCalendar.model_validate_json(body)
+
+
+async def read_calendar(conn: Connection, version: str) -> WorkCalendar:
+    """The calendar of this version, in force or not. Raises ``Refused`` ``calendar.unknown``."""
+    body = await conn.fetchval("select body::text from calendar where version = $1", version)
+    if body is None:
+        raise Refused("calendar.unknown", field="version", version=version)
+    return WorkCalendar.model_validate_json(body)
+
+
+class CalendarRow(Frozen):
+    """One version in the list of calendars; ``chosen_at`` and ``chosen_by`` are those of its last choice."""
+
+    version: str
+    name: str
+    added_at: datetime
+    chosen_at: datetime | None
+    chosen_by: str | None
+    current: bool
+
+
+@dataclass(frozen=True)
+class CalendarPage:
+    """Some versions, and the cursor of the page after them; None when this is the last one."""
+
+    items: tuple[CalendarRow, ...]
+    next: str | None
+
+
+async def list_calendars(conn: Connection, *, limit: int = 50, cursor: str | None = None) -> CalendarPage:
+    """The versions, the newest first; ``cursor`` is the last version of the page before.
+
+    Raises ``Refused`` ``feed.bad_cursor`` for a version that is not there.
+    """
+    if cursor is not None and not await conn.fetchval(
+        "select exists (select from calendar where version = $1)", cursor
+    ):
+        raise Refused("feed.bad_cursor", field="cursor")
+    rows = await conn.fetch(
+        f"""
+        select c.version, c.body ->> 'name' as name, c.added_at, l.chosen_at, l.chosen_by,
+            c.version is not distinct from ({_CURRENT}) as current
+        from calendar c
+        left join lateral (
+            select o.chosen_at, o.chosen_by from calendar_choice o where o.version = c.version
+            order by o.number desc limit 1
+        ) l on true
+        where $1::text is null
+            or (c.added_at, c.version) < (select p.added_at, p.version from calendar p where p.version = $1)
+        order by c.added_at desc, c.version desc
+        limit $2 + 1
+        """,
+        cursor,
+        limit,
+    )
+    items = tuple(CalendarRow.model_validate(dict(row)) for row in rows[:limit])
+    return CalendarPage(items, items[-1].version if len(rows) > limit else None)
+
+
+async def open_cases_elsewhere(conn: Connection, version: str) -> int:
+    """How many open cases live by another calendar than this one, or by none at all."""
+    found = await conn.fetchval(
+        "select count(*) from case_row where not finished and calendar_version is distinct from $1", version
+    )
+    return int(found)
