@@ -4,12 +4,16 @@ Owns the shape of a rule book and the choice of the row that applies to a case. 
 event of a process pins the version and the row, so that the past is judged by the rules of its day.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
+from typing import Any
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from domain.base import Frozen, Recalled
+from domain.ladder import ClockKind, Rung, lights
 from domain.limits import Limit, limit
 from domain.text import Code, Line
 
@@ -23,36 +27,102 @@ class Urgency(StrEnum):
     COMPLEX = "complex"
 
 
-class ClockKind(StrEnum):
-    """What a clock times. Each kind is a column of the rule book."""
+class SuspendReason(StrEnum):
+    """The closed list of reasons for which a case may stand still (DOMAIN §3)."""
 
-    PLACE = "place"
-    DISPATCH = "dispatch"
-    SIGN_FOR = "sign_for"
-    CONTACT = "contact"
-    HANDLE = "handle"
-    VERIFY = "verify"
-    SIGN = "sign"
-    FEED_BACK = "feed_back"
-    VISIT = "visit"
-    APPRAISE = "appraise"
+    AWAITING_PARTY = "awaiting_party"
+    FORCE_MAJEURE = "force_majeure"
+    COURT_PROCEEDINGS = "court_proceedings"
+    CONSTRUCTION_PERIOD = "construction_period"
+    AWAITING_DECISION = "awaiting_decision"
+
+
+SUSPEND_REASON_NAMES: dict[SuspendReason, tuple[str, str]] = {
+    SuspendReason.AWAITING_PARTY: ("等待当事人", "waiting for the person concerned"),
+    SuspendReason.FORCE_MAJEURE: ("不可抗力", "force majeure"),
+    SuspendReason.COURT_PROCEEDINGS: ("司法程序", "court proceedings"),
+    SuspendReason.CONSTRUCTION_PERIOD: ("施工周期", "construction period"),
+    SuspendReason.AWAITING_DECISION: ("需上级决策", "waiting for a decision from above"),
+}
+
+
+def _natural(*lengths: Limit) -> None:
+    for length in lengths:
+        if not length.is_natural:
+            raise PydanticCustomError("rules.natural_only", "{value}", {"value": str(length)})
+
+
+class RuleStep(Frozen):
+    """One of several results a department owes in turn, each with a limit of its own counted from the dispatch."""
+
+    code: Code
+    name: Line
+    limit: Limit
 
 
 class RuleRow(Frozen):
-    """The limits of one urgency, or of one category within it. A clock without a limit does not run."""
+    """The limits of one urgency, of one category within it, or of one condition of that category.
+
+    A clock without a limit does not run. ``extension`` is the longest extension of the department's budget, in the unit
+    of that budget; without it there is none.
+    """
 
     urgency: Urgency
     category: Code | None = None
+    condition: Line | None = None
     limits: dict[ClockKind, Limit]
-    reopen_window: Limit
+    steps: tuple[RuleStep, ...] = ()
+    extension: Limit | None = None
+    reopen_window: Limit = limit("7d")
+
+    @model_validator(mode="after")
+    def _is_of_one_piece(self) -> "RuleRow":
+        if self.condition is not None and self.category is None:
+            raise PydanticCustomError("rules.condition_alone", "{condition}", {"condition": self.condition})
+        if ClockKind.STEP in self.limits:
+            raise PydanticCustomError("rules.step_column", "step", {})
+        budget = self.limits.get(ClockKind.HANDLE)
+        if self.extension is not None and (budget is None or budget.unit != self.extension.unit):
+            raise PydanticCustomError(
+                "limit.other_unit", "{value}", {"value": str(self.extension), "expected": str(budget or "-")}
+            )
+        _natural(self.reopen_window)
+        codes = [step.code for step in self.steps]
+        for code in codes:
+            if codes.count(code) > 1:
+                raise PydanticCustomError("rules.step_twice", "{step}", {"step": code})
+        return self
+
+    def step(self, code: str) -> RuleStep | None:
+        """The step of this code."""
+        return next((step for step in self.steps if step.code == code), None)
+
+
+class ChannelRule(Frozen):
+    """Further limits for requests from one channel, for instance a public answer in a chat group within 1 h (S4)."""
+
+    channel: Code
+    limits: dict[ClockKind, Limit]
+
+
+class SuspensionRule(Frozen):
+    """How long a case may stand still for one reason, all its suspensions for that reason together."""
+
+    reason: SuspendReason
+    longest: Limit
+
+    @model_validator(mode="after")
+    def _is_natural(self) -> "SuspensionRule":
+        _natural(self.longest)
+        return self
 
 
 class Pinned(Recalled):
-    """The rules a case lives by from its opening: version, row and the counts that go with it."""
+    """The rules a case lives by from its opening: versions, row and the counts that go with it."""
 
     version: str
+    calendar: str | None = None
     row: RuleRow
-    warn_percent: int
     rework_most: int
     visit_attempts: int
     visit_gap: Limit
@@ -65,77 +135,115 @@ class WishRules(Frozen):
     fulfil_within: Limit = limit("30d")
     thank_within: Limit = limit("7d")
 
+    @model_validator(mode="after")
+    def _is_natural(self) -> "WishRules":
+        _natural(self.claim_within, self.fulfil_within, self.thank_within)
+        return self
+
+
+_SUSPENSIONS = tuple(
+    SuspensionRule(reason=reason, longest=limit(longest))
+    for reason, longest in (
+        (SuspendReason.AWAITING_PARTY, "15d"),
+        (SuspendReason.FORCE_MAJEURE, "30d"),
+        (SuspendReason.COURT_PROCEEDINGS, "180d"),
+        (SuspendReason.CONSTRUCTION_PERIOD, "90d"),
+        (SuspendReason.AWAITING_DECISION, "30d"),
+    )
+)
+
 
 class RuleBook(Frozen):
-    """One version of the rules of an office.
+    """One version of the rules of an office; all defaults are 示例 (DOMAIN §3).
 
-    Exactly one row without a category exists for each urgency, at most one for each category within it.
+    Exactly one row without a category exists for each urgency, at most one for each category within it and for each
+    condition of that category. ``return_within`` is counted from the dispatch; ``returns_per_case`` returns and no more
+    may be made before the street arbitrates. ``ask_within``, ``shelf_review_within`` and ``backlog_after`` are natural.
     """
 
     version: Code
     name: Line
     rows: tuple[RuleRow, ...]
-    warn_percent: int = Field(default=80, ge=1, le=99)
+    ladder: tuple[Rung, ...] = Field(default=tuple(Rung.model_validate(rung) for rung in lights(80)))
+    channels: tuple[ChannelRule, ...] = ()
+    suspensions: tuple[SuspensionRule, ...] = _SUSPENSIONS
     rework_most: int = Field(default=2, ge=0, le=20)
     visit_attempts: int = Field(default=3, ge=1, le=20)
     visit_gap: Limit = limit("2h")
+    extension_most: int = Field(default=1, ge=0, le=20)
+    return_within: Limit = limit("1wd")
+    returns_per_unit: int = Field(default=1, ge=0, le=20)
+    returns_per_case: int = Field(default=2, ge=0, le=20)
+    ask_within: Limit = limit("5d")
+    shelf_review_within: Limit = limit("30d")
+    backlog_after: Limit = limit("60d")
     wish: WishRules = WishRules()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _lights_of_an_older_book(cls, value: Any) -> Any:
+        # Books of the first release had no ladder but the share of time after which a light turns yellow.
+        if isinstance(value, dict) and "warn_percent" in value:
+            value = dict(value)
+            percent = value.pop("warn_percent")
+            value.setdefault("ladder", lights(percent))
+        return value
+
     @model_validator(mode="after")
-    def _rows_are_complete(self) -> "RuleBook":
-        keys = [(row.urgency, row.category) for row in self.rows]
+    def _is_complete(self) -> "RuleBook":
+        keys = [(row.urgency, row.category, row.condition) for row in self.rows]
         for urgency in Urgency:
-            if (urgency, None) not in keys:
+            if (urgency, None, None) not in keys:
                 raise PydanticCustomError("rules.row_missing", "{urgency}", {"urgency": urgency.value})
         for key in keys:
             if keys.count(key) > 1:
-                raise PydanticCustomError(
-                    "rules.row_twice", "{urgency} {category}", {"urgency": key[0].value, "category": key[1] or "-"}
-                )
+                parts = " ".join(part for part in key if part)
+                raise PydanticCustomError("rules.row_twice", "{row}", {"row": parts})
+        _once("rung", [rung.code for rung in self.ladder])
+        _once("channel", [rule.channel for rule in self.channels])
+        _once("suspension", [rule.reason.value for rule in self.suspensions])
+        _natural(self.ask_within, self.shelf_review_within, self.backlog_after, self.visit_gap)
         return self
 
-    def pin(self, urgency: Urgency, category: str | None) -> Pinned:
-        """The rules for a case of this urgency and category: the category's own row, else the row of the urgency."""
-        rows = {(row.urgency, row.category): row for row in self.rows}
-        row = rows.get((urgency, category)) or rows[urgency, None]
+    def pin(
+        self, urgency: Urgency, category: str | None, condition: str | None = None, *, calendar: str | None = None
+    ) -> Pinned:
+        """The rules for a case: the row of its condition, else of its category, else of its urgency."""
         return Pinned(
             version=self.version,
-            row=row,
-            warn_percent=self.warn_percent,
+            calendar=calendar,
+            row=self.row(urgency, category, condition),
             rework_most=self.rework_most,
             visit_attempts=self.visit_attempts,
             visit_gap=self.visit_gap,
         )
 
+    def row(self, urgency: Urgency, category: str | None, condition: str | None = None) -> RuleRow:
+        """The row that applies."""
+        for key in ((urgency, category, condition), (urgency, category, None)):
+            if key in self._rows:
+                return self._rows[key]
+        return self._rows[urgency, None, None]
 
-_COLUMNS = (
-    ClockKind.DISPATCH,
-    ClockKind.SIGN_FOR,
-    ClockKind.CONTACT,
-    ClockKind.HANDLE,
-    ClockKind.VERIFY,
-    ClockKind.SIGN,
-    ClockKind.FEED_BACK,
-    ClockKind.VISIT,
-    ClockKind.APPRAISE,
-    ClockKind.PLACE,
-)
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "RuleBook":
+        """A copy that is checked like any other book; pydantic's own would keep the old table of rows."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self).model_validate({**fields, **(update or {})})
+
+    @cached_property
+    def _rows(self) -> dict[tuple[Urgency, str | None, str | None], RuleRow]:
+        return {(row.urgency, row.category, row.condition): row for row in self.rows}
+
+    def channel(self, code: str) -> ChannelRule | None:
+        """The further limits of a channel."""
+        return next((rule for rule in self.channels if rule.channel == code), None)
+
+    def longest_suspension(self, reason: SuspendReason) -> Limit | None:
+        """How long a case may stand still for ``reason``; None when not at all."""
+        return next((rule.longest for rule in self.suspensions if rule.reason == reason), None)
 
 
-def _row(urgency: Urgency, *limits: str) -> RuleRow:
-    columns = dict(zip(_COLUMNS, map(limit, limits), strict=True))
-    return RuleRow(urgency=urgency, limits=columns, reopen_window=limit("7d"))
-
-
-EXAMPLE_BOOK = RuleBook(
-    version="example-1",
-    name="示例规则（自然时）",
-    rows=(
-        #              dispatch sign contact handle verify sign feed visit appraise place
-        _row(Urgency.EMERGENCY, "1h", "15m", "30m", "24h", "2h", "2h", "2h", "24h", "3d", "15m"),
-        _row(Urgency.LIVELIHOOD, "2h", "1h", "2h", "24h", "8h", "8h", "8h", "24h", "3d", "1h"),
-        _row(Urgency.GENERAL, "24h", "8h", "24h", "7d", "24h", "24h", "24h", "24h", "3d", "24h"),
-        _row(Urgency.COMPLEX, "24h", "24h", "24h", "15d", "2d", "24h", "24h", "2d", "3d", "24h"),
-    ),
-)
-"""The book a new office starts with: DOMAIN §5 (示例) in natural time; replaced by the office's own."""
+def _once(what: str, codes: list[str]) -> None:
+    for code in codes:
+        if codes.count(code) > 1:
+            raise PydanticCustomError("rules.twice", "{what} {name}", {"what": what, "name": code})

@@ -13,11 +13,11 @@ from domain.errors import Refused
 from domain.registry import Registry
 from domain.registry_check import check, registry_of
 from domain.registry_problem import RawRegistry
-from domain.rules import EXAMPLE_BOOK
 from ledger.log import open_stream
 from ledger.registry import Change, changes, load_registry, read_registry, read_rule_books, store_rule_book
 from ledger.registry_files import read_registry_files
 from runtime.pool import open_pool
+from tests.neighbourhood import EXAMPLE_BOOK
 
 YAML = """\
 organisations:
@@ -137,7 +137,7 @@ async def test_older_revisions_and_rule_books_cannot_be_changed(
     conn: asyncpg.Connection, tmp_path: Path, table: str
 ) -> None:
     await load_registry(conn, read_registry_files(_file(tmp_path)), "p-admin")
-    await store_rule_book(conn, "example-1", EXAMPLE_BOOK.model_dump(mode="json"))
+    await store_rule_book(conn, EXAMPLE_BOOK.version, EXAMPLE_BOOK.model_dump(mode="json"))
 
     with pytest.raises(asyncpg.PostgresError, match="append-only"):
         await conn.execute(f"delete from {table}")
@@ -224,34 +224,34 @@ def test_a_missing_file_or_an_empty_folder_is_refused(tmp_path: Path, name: str)
 async def test_a_rule_book_is_kept_and_chosen(conn: asyncpg.Connection) -> None:
     assert (await read_rule_books(conn)).current is None
     first = EXAMPLE_BOOK.model_dump(mode="json")
-    second = first | {"version": "example-2", "rework_most": 1}
+    second = first | {"version": "example-3", "rework_most": 1}
 
-    await store_rule_book(conn, "example-1", first)
-    await store_rule_book(conn, "example-2", second, choose=False)
-    assert (await read_rule_books(conn)).current == "example-1"
-    await store_rule_book(conn, "example-2", second)
-    await store_rule_book(conn, "example-2", second)
+    await store_rule_book(conn, EXAMPLE_BOOK.version, first)
+    await store_rule_book(conn, "example-3", second, choose=False)
+    assert (await read_rule_books(conn)).current == EXAMPLE_BOOK.version
+    await store_rule_book(conn, "example-3", second)
+    await store_rule_book(conn, "example-3", second)
 
     books = await read_rule_books(conn)
-    assert books.current == "example-2"
-    assert books.books["example-1"] == EXAMPLE_BOOK
-    assert books.books["example-2"].rework_most == 1
+    assert books.current == "example-3"
+    assert books.books[EXAMPLE_BOOK.version] == EXAMPLE_BOOK
+    assert books.books["example-3"].rework_most == 1
     assert await conn.fetchval("select count(*) from rule_book_choice") == 2
     async with conn.transaction():
         opened = await open_stream(conn, "case-1", UUID(int=1), 0)
-    assert opened.rule_book == "example-2"
+    assert opened.rule_book == "example-3"
 
 
 async def test_a_version_stands_for_one_content(conn: asyncpg.Connection) -> None:
     body = EXAMPLE_BOOK.model_dump(mode="json")
-    await store_rule_book(conn, "example-1", body)
+    await store_rule_book(conn, EXAMPLE_BOOK.version, body)
 
     with pytest.raises(Refused) as refused:
-        await store_rule_book(conn, "example-1", body | {"rework_most": 5})
+        await store_rule_book(conn, EXAMPLE_BOOK.version, body | {"rework_most": 5})
     assert refused.value.code == "rules.version_exists"
     with pytest.raises(Refused):
         await store_rule_book(conn, "other", body)
-    assert (await read_rule_books(conn)).books == {"example-1": EXAMPLE_BOOK}
+    assert (await read_rule_books(conn)).books == {EXAMPLE_BOOK.version: EXAMPLE_BOOK}
 
 
 async def test_the_application_reads_the_registry(conn: asyncpg.Connection, tmp_path: Path) -> None:
