@@ -65,6 +65,10 @@ IMPORT = Actor(person="hotline-import", role=Role.HOTLINE)
 anybody has loaded one. Only the import acts as it."""
 
 
+RULES_OFFICE = Actor(person="rules-office", role=Role.ADMINISTRATOR)
+"""The built-in service account by which a new rule book or calendar reaches open cases. Only that acts as it."""
+
+
 def in_role(actor: Actor, *roles: Role) -> None:
     """The actor acts in one of the roles. Raises ``Refused`` ``actor.wrong_role``."""
     if actor.role not in roles:

@@ -12,8 +12,10 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import Field, JsonValue, TypeAdapter
 
 from domain.base import Frozen, Recalled
+from domain.calendar import WorkCalendar
 from domain.errors import Refusal
 from domain.limits import Instant
+from domain.notices import Notice
 from domain.people import Actor
 from domain.registry import Registry
 from domain.rules import RuleBook
@@ -42,7 +44,7 @@ class TimePasses(Frozen):
 
 @dataclass(frozen=True)
 class World:
-    """What a decision may look at besides the state: immutable, versioned registry and rule books.
+    """What a decision may look at besides the state: immutable, versioned registry, rule books and calendars.
 
     ``registry`` is None in a dry run far from the ledger: such a run refuses nothing for lack of knowledge.
     """
@@ -50,6 +52,13 @@ class World:
     registry: Registry | None = None
     rule_books: Mapping[str, RuleBook] = field(default_factory=dict)
     current_rules: str | None = None
+    calendars: Mapping[str, WorkCalendar] = field(default_factory=dict)
+    current_calendar: str | None = None
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether this is the world of a dry run, in which nothing is known."""
+        return self.registry is None
 
 
 class Task(Recalled):
@@ -217,7 +226,8 @@ class Process(Generic[S]):
     ``decide(state, command, actor, at, world)`` says what happens or raises ``Refused``; ``evolve(state, event)``
     what a fact changes; ``plan(state, world)`` what follows. ``answer`` turns a department's report into the
     commands a person would have sent, ``hand_over`` describes a task for a department's system (it runs in the
-    workflow, in every replay again, and must never raise).
+    workflow, in every replay again, and must never raise). ``notices(state, event)`` says who is told of a fact;
+    ``state`` already has the fact in it.
     """
 
     name: str
@@ -231,3 +241,4 @@ class Process(Generic[S]):
     answer: Callable[[S, Task, Report], tuple[tuple[Actor, Json], ...]]
     hand_over: Callable[[S, Task, str], HandOver]
     stage_names: Mapping[Any, tuple[str, str]]
+    notices: Callable[[S, Any], tuple[Notice, ...]] = lambda _state, _event: ()

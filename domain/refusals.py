@@ -80,8 +80,51 @@ CATALOGUE: dict[str, Entry] = {
         "The limit '{value}' cannot be read.", "Write 30m, 2h, 7d, 4wh, 5wd or 5wd/min.",
     ),
     "limit.needs_calendar": Entry(
-        "时限“{value}”按工作时间计算，需要工作日历。", "本版本请使用自然时限(m、h、d)。",
-        "The limit '{value}' is in working time and needs a calendar.", "Use natural limits (m, h, d) in this release.",
+        "时限“{value}”按工作时间计算，需要工作日历。",
+        "请先导入工作日历（calendar import），或改用自然时限（m、h、d）。",
+        "The limit '{value}' is in working time and needs a calendar.",
+        "Import a calendar first (calendar import), or use a natural limit (m, h, d).",
+    ),
+    # --- the work calendar ------------------------------------------------------------------------------------
+    "limit.other_unit": Entry(
+        "时限“{value}”与“{expected}”的单位不同，不能相加。", "请用与原时限相同的单位。",
+        "The limits {value} and {expected} are in different units and cannot be added.", "Use the unit of the first.",
+    ),
+    "calendar.bad_segment": Entry(
+        "工作时段“{value}”不能用。", "请写成 08:00-12:00；开始早于结束，同一天的时段按先后排列、互不重叠。",
+        "The working hours '{value}' cannot be used.",
+        "Write 08:00-12:00, the begin before the end, the hours of a day in order and apart.",
+    ),
+    "calendar.bad_week": Entry(
+        "每周工作时段应有七天，现有 {days} 天。", "请从星期一到星期日逐日填写，休息日留空。",
+        "The week has {days} days instead of seven.", "Give the hours of Monday to Sunday, none for a day off.",
+    ),
+    "calendar.day_twice": Entry(
+        "{day} 在放假和调休上班名单里出现了两次。", "每一天只能写一次，请核对官方通知。",
+        "{day} is named twice among the days off and the made-up days.", "Name it once; check the official list.",
+    ),
+    "calendar.bad_fixed_off": Entry(
+        "法定假日“{value}”写得不对。", "请写成月-日，如 10-01，每日只写一次。",
+        "The fixed day off '{value}' cannot be read.", "Write month and day such as 10-01, each once.",
+    ),
+    "calendar.bad_horizon": Entry(
+        "日期范围 {begin} 至 {end} 不能用。", "起始日不得晚于终止日，且都应在 1900 年至 2200 年之间。",
+        "The days {begin} to {end} cannot be used.",
+        "The first must not be after the last; both lie between 1900 and 2200.",
+    ),
+    "calendar.unknown_zone": Entry(
+        "没有名为“{value}”的时区。", "请填写 Asia/Shanghai 之类的时区名。",
+        "There is no time zone '{value}'.", "Give a name such as Asia/Shanghai.",
+    ),
+    "calendar.no_working_time": Entry(
+        "日历 {version} 里没有任何工作时间，无法计算时限“{value}”。", "请检查每周工作时段，或改用自然时限。",
+        "The calendar {version} has no working time, so '{value}' cannot be counted.",
+        "Check the hours of its week, or use a natural limit.",
+    ),
+    "calendar.too_far": Entry(
+        "“{value}”要算到 {first} 至 {last} 以外，超出了可计算的范围。", "请核对起点和时限，或换用覆盖该时期的日历。",
+        "Counting '{value}' leaves the days {first} to {last} that can be counted.",
+        "Check the start and the limit, or use a calendar for that time.",
     ),
     # --- actors -----------------------------------------------------------------------------------------------
     "actor.wrong_role": Entry(
@@ -284,8 +327,8 @@ CATALOGUE: dict[str, Entry] = {
         "The rule book has no row for '{urgency}'.", "Add it.",
     ),
     "rules.row_twice": Entry(
-        "规则中 {urgency} {category} 出现了两次。", "请只保留一行。",
-        "The rule book has two rows for {urgency} {category}.", "Keep one.",
+        "规则中“{row}”出现了两行。", "请只保留一行。",
+        "The rule book has two rows for '{row}'.", "Keep one.",
     ),
     "rules.version_exists": Entry(
         "规则版本 {version} 已存在且内容不同。", "请使用新的版本号。",
@@ -294,6 +337,19 @@ CATALOGUE: dict[str, Entry] = {
     "registry.unsound": Entry(
         "登记册有 {count} 处问题，未载入。第一处：{where} {first}", "请逐条修改后重新载入。",
         "The registry has {count} problems and was not loaded. First: {where} {first}", "Mend them and load again.",
+    ),
+    # --- rule books from files --------------------------------------------------------------------------------
+    "rules.unsound": Entry(
+        "规则有 {count} 处问题，未采用。第一处：{where} {first}", "请逐条修改后再试。",
+        "The rule book has {count} problems and was not taken. First: {where} {first}", "Mend them and try again.",
+    ),
+    "rules.unknown_format": Entry(
+        "不能从 {suffix} 文件读取规则。", "请使用 .yaml、.xlsx、.xls、.ods 或 .csv。",
+        "Rule books cannot be read from {suffix} files.", "Use .yaml, .xlsx, .xls, .ods or .csv.",
+    ),
+    "rules.not_written": Entry(
+        "不能写入 {path}：{reason}。", "请换一个不存在的文件名，或检查目录权限。",
+        "{path} cannot be written: {reason}.", "Name a file that does not exist, or check the folder's permissions.",
     ),
     # --- ledger -----------------------------------------------------------------------------------------------
     "ledger.forked": Entry(
@@ -411,6 +467,61 @@ CATALOGUE: dict[str, Entry] = {
         "看不懂时间“{value}”。", "请写成 2026-11-23、2026-11-23T12:00 或带时区的 ISO 8601;不写时区即北京时间。",
         "The time '{value}' cannot be read.", "Write 2026-11-23 or 2026-11-23T12:00 (Beijing time) or ISO 8601.",
     ),
+    # --- calendars in the ledger and in files -----------------------------------------------------------------
+    "calendar.none": Entry(
+        "还没有工作日历。", "请执行 bihuan calendar import。", "There is no work calendar yet.",
+        "Run bihuan calendar import.",
+    ),
+    "calendar.unknown": Entry(
+        "没有版本为 {version} 的工作日历。", "用 bihuan calendar list 查看全部版本。",
+        "There is no calendar {version}.", "See bihuan calendar list.",
+    ),
+    "calendar.version_exists": Entry(
+        "日历版本 {version} 已存在且内容不同。", "请使用新的版本号，或不写版本号由系统生成。",
+        "Calendar {version} exists with other content.", "Use a new version, or leave it out.",
+    ),
+    "calendar.moved_on": Entry(
+        "日历在此期间已换成 {current}，没有改动。", "请重新执行，查看差异后再确认。",
+        "The calendar has meanwhile become {current}; nothing was changed.",
+        "Run it again and look at the differences.",
+    ),
+    "calendar.unreadable": Entry(
+        "文件有 {count} 处问题，没有导入。第一处：{where}，{first}。", "请逐条修改后重新导入；全部问题见 --json。",
+        "The file has {count} problems and was not taken. First: {where}, {first_en}.",
+        "Mend them and try again; --json lists them all.",
+    ),
+    "calendar.unknown_format": Entry(
+        "不支持的日历文件格式 {suffix}。", "请使用 .json、.yaml、.csv 或 .ics。",
+        "The format {suffix} is not supported.", "Use .json, .yaml, .csv or .ics.",
+    ),
+    "cli.bad_moment": Entry(
+        "选项 {field} 里的时间“{value}”看不懂。", "请写成 2025-09-30T17:00；不写时区即日历所在时区。",
+        "The time '{value}' in {field} cannot be read.",
+        "Write 2025-09-30T17:00; without an offset it is in the calendar's time zone.",
+    ),
+    "cli.bad_pause": Entry(
+        "选项 {field} 的值“{value}”不是一段停表时间。",
+        "请写成 起..止，如 2025-03-03T11:00..2025-03-05T15:00，止不早于起。",
+        "The value '{value}' of {field} is no span of time.",
+        "Write FROM..TO, for instance 2025-03-03T11:00..2025-03-05T15:00, TO not before FROM.",
+    ),
+    # --- notices ----------------------------------------------------------------------------------------------
+    "notice.unknown": Entry(
+        "没有这条通知。", "请核对编号，可用 bihuan notice list 查看。",
+        "There is no such notice.", "Check the number; bihuan notice list shows them.",
+    ),
+    "notice.not_theirs": Entry(
+        "{person} 的收件箱里没有这条通知。", "请核对编号和人员编号。",
+        "This notice is not in the inbox of {person}.", "Check the number and the person.",
+    ),
+    "notice.nothing_failed": Entry(
+        "这条通知没有投递失败的记录。", "投递失败的通知可用 bihuan notice list --failed 查看。",
+        "No delivery of this notice has failed.", "bihuan notice list --failed shows those that have.",
+    ),
+    "notice.apprise_missing": Entry(
+        "设置了 {field}，但没有安装 apprise。", "请安装附加组件：pip install 'bihuan[notify]'。",
+        "{field} is set and apprise is not installed.", "Install the extra: pip install 'bihuan[notify]'.",
+    ),
     # --- files ------------------------------------------------------------------------------------------------
     "file.unreadable": Entry(
         "读不了文件 {path}:{reason}。", "请检查路径、权限和格式。",
@@ -467,5 +578,254 @@ CATALOGUE: dict[str, Entry] = {
     "import.report_unwritable": Entry(
         "不能在 {path} 写报告：{reason}。", "请用 --report 指定别的位置。",
         "The report cannot be written to {path}: {reason}.", "Choose another place with --report.",
+    ),
+    # --- time and disputes (case) ---------------------------------------------------------------------------------
+    "dispatch.needs_arbitration": Entry(
+        "本案已退单 {returns} 次，或已有部门首接，不能再直接改派。", "请用“仲裁”决定由谁牵头。",
+        "The case was returned {returns} time(s) or has a first acceptor; a plain dispatch no longer does.",
+        "Arbitrate and decide who leads.",
+    ),
+    "step.unknown": Entry(
+        "本案没有名为“{step}”的分步。", "可填写：{known}。", "The case has no step '{step}'.", "Known steps: {known}.",
+    ),
+    "step.not_lead": Entry(
+        "{department} 不是牵头部门，不能报分步完成。", "请由牵头部门填报。",
+        "{department} is not the lead and cannot report a step.", "Let the lead report it.",
+    ),
+    "step.done": Entry(
+        "分步“{step}”已经完成。", "无需重复填报。", "The step '{step}' is done already.", "Nothing needs to be done.",
+    ),
+    "hand_over.to_self": Entry(
+        "任务已在此人手中。", "请选择另一位同事。", "The task is with this person already.",
+        "Choose another colleague.",
+    ),
+    "hand_over.not_colleague": Entry(
+        "{person} 当日不是 {department} 的经办人或负责人。", "请选择本部门在岗人员。",
+        "{person} holds no role in {department} on this day.", "Choose somebody of the department.",
+    ),
+    "helper.not_lead": Entry(
+        "{department} 不是牵头部门，不能邀请协办。", "请由牵头部门提出。",
+        "{department} is not the lead and cannot ask for helpers.", "Let the lead ask.",
+    ),
+    "helper.already": Entry(
+        "{department} 已在本案中。", "请选择其他部门。", "{department} takes part already.",
+        "Choose another department.",
+    ),
+    "strike_off.steps_open": Entry(
+        "还有分步未完成：{steps}。", "请先用“报进展”逐步填报。",
+        "Steps are still owed: {steps}.", "Report each of them first.",
+    ),
+    "case.suspended": Entry(
+        "案件已停表，至 {until}。", "请先恢复计时，或等到期自动恢复。",
+        "The case is suspended until {until}.", "Resume it first, or wait.",
+    ),
+    "case.shelved": Entry(
+        "案件正在挂账。", "请先销挂。", "The case is on the shelf.", "Take it off the shelf first.",
+    ),
+    "return.final": Entry(
+        "本单已经仲裁，{department} 不能再退。", "请办理；确有困难可申请延期或协办。",
+        "This has been arbitrated; {department} cannot return it.", "Handle it; ask for time or help where needed.",
+    ),
+    "return.too_late": Entry(
+        "退单期限已过（{until}）。", "请办理；确有困难可申请延期或协办。",
+        "The window for returning is over ({until}).", "Handle it; ask for time or help where needed.",
+    ),
+    "return.unit_limit": Entry(
+        "{department} 对本案的退单次数已达上限（{most} 次）。", "请办理，或请街道仲裁。",
+        "{department} has returned this case as often as it may ({most}).", "Handle it or ask the street.",
+    ),
+    "return.case_limit": Entry(
+        "本案的退单次数已达上限（{most} 次）。", "请办理，或请街道仲裁。",
+        "This case has been returned as often as it may be ({most}).", "Handle it or ask the street.",
+    ),
+    "return.no_proposal": Entry(
+        "退单没有写明应由哪个单位办理。", "请填写建议单位“proposed”。",
+        "The return does not say whose it is.", "Name the unit in 'proposed'.",
+    ),
+    "return.own_proposal": Entry(
+        "建议单位就是 {department} 自己。", "请填写另一个单位。",
+        "The proposed unit is {department} itself.", "Name another unit.",
+    ),
+    "arbitrate.force_elsewhere": Entry(
+        "直派是把案件退回 {department} 办理，不能另选单位或协办。", "改由他人办理请选“改派”或“指定牵头”。",
+        "Forcing sends the case back to {department} and names nobody else.",
+        "Choose 'redispatch' or 'name_lead' for another unit.",
+    ),
+    "arbitrate.take_over_elsewhere": Entry(
+        "兜底只能由本案所属街道（{street}）承担。", "请留空牵头单位，或先登记所属街道。",
+        "Only the street of the case ({street}) takes it over.", "Leave the lead out, or place the case first.",
+    ),
+    "arbitrate.no_lead": Entry(
+        "没有指定牵头单位。", "请填写“lead”。", "No lead is named.", "Name one in 'lead'.",
+    ),
+    "arbitrate.redispatch_same": Entry(
+        "改派不能派回退单的 {department}。", "要求其办理请选“直派”。",
+        "A new dispatch cannot go back to {department}.", "Choose 'force' to send it back.",
+    ),
+    "extension.not_lead": Entry(
+        "{department} 不是牵头部门，不能申请延期。", "请由牵头部门申请。",
+        "{department} is not the lead and cannot ask for more time.", "Let the lead ask.",
+    ),
+    "extension.pending": Entry(
+        "已有一份延期申请待批。", "请等待审批。", "An extension is waiting for its decision.", "Wait for the decision.",
+    ),
+    "extension.none": Entry(
+        "该类事项的规则不允许延期。", "请按期办理，或由街道停表、挂账。",
+        "The rules allow no extension here.", "Keep the limit, or let the street suspend or shelve the case.",
+    ),
+    "extension.too_late": Entry(
+        "时限已过（{due}），不能再延期。", "请尽快办结并说明原因。",
+        "The limit has run out ({due}); it cannot be extended.", "Finish the work and say why it is late.",
+    ),
+    "extension.other_unit": Entry(
+        "延期 {value} 与本案时限的计时单位不同。", "请用同一单位，最长 {longest}。",
+        "{value} is not counted in the unit of this case.", "Use that unit, at most {longest}.",
+    ),
+    "extension.too_long": Entry(
+        "延期 {value} 超过上限 {longest}。", "请缩短。", "{value} is longer than {longest}.", "Ask for less.",
+    ),
+    "extension.used_up": Entry(
+        "本案的延期次数已用完（{most} 次）。", "请按期办理。",
+        "The case has been extended as often as it may be ({most}).", "Keep the limit.",
+    ),
+    "extension.not_requested": Entry(
+        "没有待批的延期申请。", "请先由牵头部门申请。", "No extension is waiting for a decision.",
+        "The lead asks first.",
+    ),
+    "extension.more_than_asked": Entry(
+        "批准的 {value} 多于申请的 {asked}。", "请不超过申请的时长。",
+        "{value} is more than the {asked} asked for.", "Grant at most what was asked for.",
+    ),
+    "suspend.not_involved": Entry(
+        "{department} 不在本案中。", "请填写提出申请的承办部门，或留空。",
+        "{department} takes no part in the case.", "Name a department of the case or leave it out.",
+    ),
+    "suspend.over_already": Entry(
+        "停表截止时间 {until} 已过。", "请填写将来的时间，或留空取最长期限。",
+        "{until} is over already.", "Give a time to come, or leave it out for the longest.",
+    ),
+    "suspend.reason_not_allowed": Entry(
+        "规则不允许以“{reason}”停表。", "请选择规则列明的事由。",
+        "The rules do not allow suspending for: {reason_en}.", "Choose a reason of the rule book.",
+    ),
+    "suspend.used_up": Entry(
+        "以“{reason}”停表的时长已用完（最长 {longest}）。", "请继续办理，或转挂账。",
+        "The time for suspending ({reason_en}) is used up, at most {longest}.", "Go on, or shelve the case.",
+    ),
+    "suspend.too_long": Entry(
+        "以“{reason}”停表最长 {longest}，最迟到 {latest}。", "请提前截止时间，或留空。",
+        "Suspending ({reason_en}) takes at most {longest}, until {latest}.", "Choose an earlier end or leave it out.",
+    ),
+    "resume.not_suspended": Entry(
+        "案件没有停表。", "无需恢复。", "The case is not suspended.", "Nothing needs to be done.",
+    ),
+    "shelve.own_approver": Entry(
+        "挂账不能由自己批准。", "请填写督办员的编号。",
+        "Nobody approves his own shelving.", "Name a supervisor.",
+    ),
+    "shelve.not_supervisor": Entry(
+        "{person} 当日不是督办员。", "请填写在岗督办员的编号。",
+        "{person} is no supervisor on this day.", "Name a supervisor.",
+    ),
+    "shelve.review_past": Entry(
+        "复核时间 {review} 已过。", "请填写将来的时间。", "The review date {review} is past.", "Give a time to come.",
+    ),
+    "shelve.review_late": Entry(
+        "到 {review} 才复核，间隔超过 {longest}。", "请安排更早的复核时间。",
+        "The review {review} comes later than {longest} after the one before.", "Plan an earlier review.",
+    ),
+    "unshelve.not_shelved": Entry(
+        "案件没有挂账。", "无需销挂。", "The case is not on the shelf.", "Nothing needs to be done.",
+    ),
+    "question.open": Entry(
+        "上一个问题还在等居民回复，至 {until}。", "请等待回复或到期。",
+        "The resident has until {until} to answer the last question.", "Wait for the answer or its end.",
+    ),
+    "question.none": Entry(
+        "没有等待居民回复的问题。", "请先用“询问居民”提问，或用“备注”记录。",
+        "No question waits for the resident's answer.", "Ask first, or record a comment.",
+    ),
+    "urge.nobody": Entry(
+        "本案现在没有正在计时的环节。", "请写明催办单位“to”。", "No clock runs on this case now.",
+        "Name the unit in 'to'.",
+    ),
+    "supervise.not_involved": Entry(
+        "{organisation} 不是本案的承办单位。", "可选：{known}。", "{organisation} takes no part in the case.",
+        "Choose of: {known}.",
+    ),
+    "supervise.no_limit": Entry(
+        "规则没有规定督办回复时限。", "请填写“reply_within”。",
+        "The rules give no limit for a reply.", "Give one in 'reply_within'.",
+    ),
+    "supervision.unknown_order": Entry(
+        "本案没有第 {order} 号督办。", "请查看案件中的督办编号。",
+        "The case has no order {order}.", "Look up the number in the case.",
+    ),
+    "supervision.replied": Entry(
+        "第 {order} 号督办已经回复。", "补充情况请用“备注”。",
+        "Order {order} has been answered.", "Add a comment for anything further.",
+    ),
+    "rules.unknown": Entry(
+        "没有版本为“{version}”的规则。", "请先导入，或用 bihuan rules list 查看。",
+        "There is no rule book '{version}'.", "Import it, or look at bihuan rules list.",
+    ),
+    "adopt.nothing_new": Entry(
+        "本案已按规则 {version}、日历 {calendar} 计时。", "无需再次采用。",
+        "The case lives by rules {version} and calendar {calendar} already.", "Nothing needs to be done.",
+    ),
+    "rules.condition_alone": Entry(
+        "条件“{condition}”没有写明所属类别。", "请填写类别。",
+        "The condition '{condition}' has no category.", "Name the category.",
+    ),
+    "rules.step_column": Entry(
+        "分步时限不能写成一栏“{field}”。", "请写在分步清单中，每步一个名称和时限。",
+        "Steps are no column '{field}'.", "List each step with its name and limit.",
+    ),
+    "rules.step_twice": Entry(
+        "分步“{step}”出现了两次。", "请只保留一个。", "The step '{step}' stands there twice.", "Keep one.",
+    ),
+    "rules.natural_only": Entry(
+        "“{value}”必须按自然时计。", "请写成小时或天，例如 30d。",
+        "'{value}' must be natural time.", "Write hours or days, for instance 30d.",
+    ),
+    "rules.twice": Entry(
+        "{what}“{name}”出现了两次。", "请只保留一个。", "{what} '{name}' stands there twice.", "Keep one.",
+    ),
+    "ladder.unreadable": Entry(
+        "督办阶梯的位置“{value}”无法识别。", "可写 50%、due 或 due+5wd。",
+        "The place '{value}' of a rung cannot be read.", "Write 50%, due or due+5wd.",
+    ),
+    "ladder.misplaced": Entry(
+        "灯“{name}”的位置不对。", "黄灯写百分比，红灯写 due。",
+        "The light '{name}' stands at the wrong place.", "Yellow takes a percentage, red takes due.",
+    ),
+    # --- rehearsing -------------------------------------------------------------------------------------------
+    "rehearse.unreadable": Entry(
+        "诉求 {stream} 的计时记录无法读取。", "请用 bihuan rebuild --stream {stream} 重建后再试。",
+        "The clocks of {stream} cannot be read.", "Run bihuan rebuild --stream {stream} and try again.",
+    ),
+    "rehearse.no_columns": Entry(
+        "表格里没有“{missing}”这一栏。", "表头须有受理时间和办结时间，可用的写法：{known}。",
+        "The table has no column for: {missing}.", "Name a column when it was opened and one when closed: {known}.",
+    ),
+    "rehearse.unknown_urgency": Entry(
+        "没有紧急程度“{value}”。", "可用的紧急程度：{known}；空白按一般办理。",
+        "There is no urgency '{value}'.", "Use one of: {known}; blank means general.",
+    ),
+    "rehearse.unknown_category": Entry(
+        "没有类别“{value}”。", "请改正编码、先登记该类别，或留空按紧急程度计时。",
+        "There is no category '{value}'.", "Correct the code, register the category, or leave it blank.",
+    ),
+    "rehearse.unknown_mark": Entry(
+        "看不懂是否超期的标记。", "请写：{known}。",
+        "The mark whether it was late cannot be read.", "Write one of: {known}.",
+    ),
+    "rehearse.out_of_order": Entry(
+        "“{field}”早于“{earlier}”。", "请核对这两个时间。", "'{field}' lies before '{earlier}'.", "Check both times.",
+    ),
+    # --- the deadline sheet -----------------------------------------------------------------------------------
+    "clock.unknown": Entry(
+        "这件诉求没有名为“{clock}”的时限。", "可选的有：{known}。",
+        "The case has no clock '{clock}'.", "It has: {known}.",
     ),
 }  # fmt: skip

@@ -1,27 +1,39 @@
 """From states to rows: what the read models say about a process after a command.
 
-Owns the folds into ``case_row``, ``task``, ``clock`` and ``wish``. The same function serves the append and the
+Owns the folds into ``case_row``, ``task``, ``clock``, ``wish`` and ``notice``. The same
+function serves the append and the
 rebuild, so that a rebuilt row cannot differ from the one written at the time. Pure; must not read a table.
 """
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from domain.case.state import Case
 from domain.clocks import Clock, worst_light
-from domain.process import Plan, Task
+from domain.notices import Notice
+from domain.process import Event, Plan, Task
 from domain.wish import Wish
 from ledger.log import Json
-from ledger.rows import CaseRow, ClockRow, TaskRow, WishRow
+from ledger.rows import CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
+
+_NAMES = uuid.UUID("0c7d9a52-31b4-4f0e-9f5e-7b0f5b7f2f6e")
 
 Rows = dict[str, list[Json]]
 
 
-def project(stream: str, seq: int, at: datetime, before: tuple[Any, Plan] | None, after: tuple[Any, Plan]) -> Rows:
+Told = Sequence[tuple[int, Event, tuple[Notice, ...]]]
+"""The events of a command that people are told of: seq, event, notices."""
+
+
+def project(
+    stream: str, seq: int, at: datetime, before: tuple[Any, Plan] | None, after: tuple[Any, Plan], told: Told = ()
+) -> Rows:
     """The rows that change when the state and plan ``before`` a command become those ``after`` it.
 
-    ``seq`` is the last event of the command, ``at`` its time. Rows that stay as they were are not among them.
+    ``seq`` is the last event of the command, ``at`` its time, ``told`` what people are told of it. Rows that stay as
+    they were are not among them.
     """
     state, plan = after
     process = stream.partition("-")[0]
@@ -30,7 +42,29 @@ def project(stream: str, seq: int, at: datetime, before: tuple[Any, Plan] | None
     known = {clock.id: clock for clock in _clocks(before[0])} if before else {}
     changed = (clock for clock in _clocks(state) if not _same(known.get(clock.id), clock))
     rows["clock"] = [_clock(stream, process, clock) for clock in changed]
+    if told:
+        rows["notice"] = [
+            row for seq_, event, notices in told for row in _notices(stream, process, seq_, event, notices)
+        ]
     return rows
+
+
+def _notices(stream: str, process: str, seq: int, event: Event, notices: tuple[Notice, ...]) -> Iterator[Json]:
+    for place, notice in enumerate(notices):
+        row = NoticeRow(
+            id=uuid.uuid5(_NAMES, f"{stream}:{seq}:{place}"),
+            stream=stream,
+            seq=seq,
+            process=process,
+            kind=notice.kind,
+            at=event.at,
+            role=notice.role.value if notice.role else None,
+            organisation=notice.organisation,
+            grid=notice.grid,
+            person=notice.person,
+            params=dict(notice.params),
+        )
+        yield row.model_dump(mode="json")
 
 
 def _case(stream: str, seq: int, at: datetime, state: Case, plan: Plan) -> tuple[str, Json]:
@@ -38,6 +72,8 @@ def _case(stream: str, seq: int, at: datetime, state: Case, plan: Plan) -> tuple
         id=stream,
         seq=seq,
         stage=state.stage.value,
+        suspended=state.suspension is not None,
+        shelved=state.shelf is not None,
         street=state.place.street,
         community=state.place.community,
         grid=state.place.grid,
@@ -69,6 +105,11 @@ def _case(stream: str, seq: int, at: datetime, state: Case, plan: Plan) -> tuple
         rules_version=state.rules.version,
         opened_by=state.registered_by.person,
         updated_at=at,
+        condition=state.condition,
+        calendar_version=state.rules.calendar,
+        backlog=state.shelf is not None and state.shelf.is_backlog,
+        returns=len(state.returns),
+        open_orders=len(state.open_orders),
     )
     return "case_row", row.model_dump(mode="json")
 
@@ -148,5 +189,9 @@ def _clock(stream: str, process: str, clock: Clock) -> Json:
         overdue_at=clock.overdue_at,
         stopped_at=clock.stopped_at,
         state="stopped" if not clock.is_running else clock.light,
+        step=clock.step,
+        pauses=clock.pauses,
+        extended=tuple(str(each) for each in clock.extended),
+        reached=clock.reached,
     )
     return row.model_dump(mode="json")

@@ -14,11 +14,12 @@ import asyncpg
 from pydantic import ValidationError
 
 from domain.base import Frozen
-from domain.process import Plan, World
+from domain.notices import Notice
+from domain.process import Event, Plan, World
 from domain.processes import PROCESSES
 from ledger.log import Connection, Json, RecordedCommand, canonical, history, streams
 from ledger.projection import project
-from ledger.rows import CaseRow, ClockRow, TaskRow, WishRow
+from ledger.rows import CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
 
 
 class _Table(NamedTuple):
@@ -34,6 +35,7 @@ _TABLES: dict[str, _Table] = {
     "task": _Table(TaskRow, "stream", ("stream", "id")),
     "clock": _Table(ClockRow, "stream", ("stream", "id")),
     "wish": _Table(WishRow, "id", ("id",)),
+    "notice": _Table(NoticeRow, "stream", ("id",)),
 }
 
 Rows = dict[str, dict[tuple[str, ...], Json]]
@@ -69,13 +71,17 @@ async def fold_rows(conn: Connection, stream: str) -> Rows:
     before: tuple[Any, Plan] | None = None
     for command in await _commands(conn, stream):
         state = before[0] if before else None
-        for _ in range(command.seq_from, command.seq_to + 1):
-            state = process.evolve(state, process.event.validate_python(next(events).body))
+        told: list[tuple[int, Event, tuple[Notice, ...]]] = []
+        for seq in range(command.seq_from, command.seq_to + 1):
+            event = process.event.validate_python(next(events).body)
+            state = process.evolve(state, event)
+            if notices := process.notices(state, event):
+                told.append((seq, event, notices))
         if state is None:
             continue  # a command that changed nothing before anything was there
         # The world decides where tasks are handed over to, which no row shows; any world folds alike.
         after = (state, process.plan(state, World()))
-        for table, changed in project(stream, command.seq_to, command.at, before, after).items():
+        for table, changed in project(stream, command.seq_to, command.at, before, after, told).items():
             rows[table] |= {_key(table, row): row for row in changed}
         before = after
     return rows
@@ -86,7 +92,7 @@ async def stored_rows(conn: Connection, stream: str) -> Rows:
     rows: Rows = {}
     for name, table in _TABLES.items():
         found = await conn.fetch(f"select * from {name} where {table.stream} = $1", stream)
-        rows[name] = {tuple(row[column] for column in table.key): _as_json(table.model, row) for row in found}
+        rows[name] = {tuple(str(row[column]) for column in table.key): _as_json(table.model, row) for row in found}
     return rows
 
 

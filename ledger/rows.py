@@ -3,8 +3,20 @@
 Owns nothing but the shapes: the projection makes rows of states, the queries make rows of tables. All times are UTC.
 """
 
+import json
+import uuid
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
 from domain.base import Frozen
+from domain.calendar import Pause
 from domain.limits import Instant
+
+
+def _json(value: Any) -> Any:
+    """A connection without a codec gives JSON columns as text."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 class CaseRow(Frozen):
@@ -46,6 +58,11 @@ class CaseRow(Frozen):
     rules_version: str | None = None
     opened_by: str | None = None
     updated_at: Instant
+    condition: str | None = None
+    calendar_version: str | None = None
+    backlog: bool = False
+    returns: int = 0
+    open_orders: int = 0
 
 
 class TaskRow(Frozen):
@@ -83,6 +100,26 @@ class ClockRow(Frozen):
     overdue_at: Instant | None = None
     stopped_at: Instant | None = None
     state: str
+    step: str | None = None
+    pauses: Annotated[tuple[Pause, ...], BeforeValidator(_json)] = ()
+    extended: tuple[str, ...] = ()
+    reached: tuple[str, ...] = ()
+
+
+class NoticeRow(Frozen):
+    """One message to whoever holds a role in a place, or to one person; written once."""
+
+    id: uuid.UUID
+    stream: str
+    seq: int
+    process: str
+    kind: str
+    at: Instant
+    role: str | None = None
+    organisation: str | None = None
+    grid: str | None = None
+    person: str | None = None
+    params: Annotated[dict[str, str], BeforeValidator(_json)]
 
 
 class WishRow(Frozen):

@@ -1,14 +1,19 @@
 """A small neighbourhood for tests: one street, two communities, three grids, three departments, a full staff."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.ladder import ClockKind
+from domain.limits import limit
 from domain.people import Actor, Role
 from domain.process import World
 from domain.registry import Registry
 from domain.registry_check import registry_of
 from domain.registry_problem import RawRegistry
-from domain.rules import EXAMPLE_BOOK
+from domain.rules import RuleBook, RuleRow, Urgency
+from ledger.rule_files import example_book
+from tests.calendars import office_calendar
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 """Monday noon in Shanghai."""
@@ -95,4 +100,50 @@ def registry() -> Registry:
     return registry_of(raw_registry())
 
 
-WORLD = World(registry=registry(), rule_books={EXAMPLE_BOOK.version: EXAMPLE_BOOK}, current_rules=EXAMPLE_BOOK.version)
+_COLUMNS = (
+    ClockKind.DISPATCH,
+    ClockKind.SIGN_FOR,
+    ClockKind.CONTACT,
+    ClockKind.HANDLE,
+    ClockKind.VERIFY,
+    ClockKind.SIGN,
+    ClockKind.FEED_BACK,
+    ClockKind.VISIT,
+    ClockKind.APPRAISE,
+    ClockKind.PLACE,
+)
+
+
+def _row(urgency: Urgency, *limits: str) -> RuleRow:
+    columns = dict(zip(_COLUMNS, map(limit, limits), strict=True))
+    return RuleRow(urgency=urgency, limits=columns, reopen_window=limit("7d"))
+
+
+NATURAL_BOOK = RuleBook(
+    version="natural-1",
+    name="自然时规则",
+    rows=(
+        #              dispatch sign contact handle verify sign feed visit appraise place
+        _row(Urgency.EMERGENCY, "1h", "15m", "30m", "24h", "2h", "2h", "2h", "24h", "3d", "15m"),
+        _row(Urgency.LIVELIHOOD, "2h", "1h", "2h", "24h", "8h", "8h", "8h", "24h", "3d", "1h"),
+        _row(Urgency.GENERAL, "24h", "8h", "24h", "7d", "24h", "24h", "24h", "24h", "3d", "24h"),
+        _row(Urgency.COMPLEX, "24h", "24h", "24h", "15d", "2d", "24h", "24h", "2d", "3d", "24h"),
+    ),
+)
+"""Natural limits and the two lights only: a test sees the rule it asks about, not the calendar or the ladder."""
+
+EXAMPLE_BOOK = example_book()
+"""The rule book that ships with the product."""
+
+CALENDAR = office_calendar()
+
+WORLD = World(
+    registry=registry(),
+    rule_books={book.version: book for book in (NATURAL_BOOK, EXAMPLE_BOOK)},
+    current_rules=NATURAL_BOOK.version,
+    calendars={CALENDAR.version: CALENDAR},
+    current_calendar=CALENDAR.version,
+)
+
+WORKING_WORLD = replace(WORLD, current_rules=EXAMPLE_BOOK.version)
+"""The same neighbourhood living by the book that ships with the product, in working time."""

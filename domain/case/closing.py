@@ -5,16 +5,15 @@ import json
 
 from domain.case import commands as c
 from domain.case import events as e
-from domain.case.draft import Draft, pass_time
+from domain.case.draft import Draft
 from domain.case.guards import SIGNERS, in_stage, local
+from domain.case.moments import pass_time, raise_level
 from domain.case.state import Case
-from domain.case.vocabulary import DISSATISFIED, Audience, Level, ReworkCause, Stage
+from domain.case.vocabulary import DISSATISFIED, Audience, ReworkCause, Stage
 from domain.errors import Refused
+from domain.ladder import ClockKind
 from domain.people import ROLE_NAMES, SYSTEM, Role
 from domain.process import World
-from domain.rules import ClockKind
-
-LEVELS = (Level.COMMUNITY, Level.STREET, Level.DISTRICT)
 
 
 def _not_a_handler(draft: Draft, code: str) -> None:
@@ -137,8 +136,8 @@ def _rework(draft: Draft, cause: ReworkCause) -> None:
     case = draft.case
     exhausted = case.rework_count >= case.rules.rework_most
     draft.add(e.ReworkOrdered, by=SYSTEM, cause=cause, round=case.round + 1)
-    if exhausted and case.level != LEVELS[-1]:
-        draft.add(e.LevelRaised, by=SYSTEM, level=LEVELS[LEVELS.index(case.level) + 1])
+    if exhausted:
+        raise_level(draft)
     if draft.case.lead is not None:
         draft.resume_budget()
     else:

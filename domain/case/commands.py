@@ -6,6 +6,7 @@ from pydantic import Field
 
 from domain.base import Frozen
 from domain.case.vocabulary import (
+    Arbitration,
     Audience,
     DeclineReason,
     Digest,
@@ -16,8 +17,8 @@ from domain.case.vocabulary import (
     WhistleReason,
     Workload,
 )
-from domain.limits import Instant
-from domain.rules import Urgency
+from domain.limits import Instant, Limit
+from domain.rules import SuspendReason, Urgency
 from domain.text import Code, Line, Text
 
 Evidences = Annotated[tuple[Evidence, ...], Field(max_length=50)]
@@ -37,6 +38,7 @@ class Register(Frozen):
     street: Code | None = None
     grid: Code | None = None
     category: Code | None = None
+    condition: Line | None = None
     urgency: Urgency = Urgency.GENERAL
     label: Line | None = None
     wording: Code | None = None
@@ -102,11 +104,30 @@ class Arrive(Frozen):
 
 
 class ReportProgress(Frozen):
-    """The department says how far it is; ``contacted`` when the resident was spoken to."""
+    """The department says how far it is; ``contacted`` when the resident was spoken to.
+
+    ``step`` names the step of the rule row that is done with this report.
+    """
 
     kind: Literal["report_progress"] = "report_progress"
     text: Text
     contacted: bool = False
+    step: Code | None = None
+
+
+class HandOver(Frozen):
+    """A department gives its task to another of its people."""
+
+    kind: Literal["hand_over"] = "hand_over"
+    to: Code
+
+
+class AddHelper(Frozen):
+    """The lead asks another department to help."""
+
+    kind: Literal["add_helper"] = "add_helper"
+    department: Code
+    reason: Line
 
 
 class ReturnTask(Frozen):
@@ -116,6 +137,119 @@ class ReturnTask(Frozen):
     reason: Text
     legal_basis: Line
     proposed: Code | None = None
+
+
+class Arbitrate(Frozen):
+    """The street decides on a return; ``lead`` where the decision names one."""
+
+    kind: Literal["arbitrate"] = "arbitrate"
+    decision: Arbitration
+    lead: Code | None = None
+    helpers: Departments = ()
+    reason: Text
+    legal_basis: Line | None = None
+
+
+class RequestExtension(Frozen):
+    """The lead asks for more time before its budget has run out."""
+
+    kind: Literal["request_extension"] = "request_extension"
+    length: Limit
+    reason: Text
+
+
+class DecideExtension(Frozen):
+    """The dispatcher grants or denies the extension; ``length`` may grant less than was asked for."""
+
+    kind: Literal["decide_extension"] = "decide_extension"
+    granted: bool
+    reason: Text
+    length: Limit | None = None
+
+
+class Suspend(Frozen):
+    """The dispatcher lets the department's clocks stand still, at most until ``until``.
+
+    ``requested_by`` is the department that asked for it; a department never stops its own clock.
+    """
+
+    kind: Literal["suspend"] = "suspend"
+    reason: SuspendReason
+    explanation: Text
+    until: Instant | None = None
+    requested_by: Code | None = None
+    evidence: Evidences = ()
+
+
+class Resume(Frozen):
+    """The reason for standing still is gone."""
+
+    kind: Literal["resume"] = "resume"
+    reason: Line
+
+
+class Shelve(Frozen):
+    """Put a hard case on the shelf (挂账): written reason, a supervisor's approval, review dates."""
+
+    kind: Literal["shelve"] = "shelve"
+    reason: Text
+    approver: Code
+    reviews: Annotated[tuple[Instant, ...], Field(min_length=1, max_length=24)]
+
+
+class Unshelve(Frozen):
+    """Take the case off the shelf."""
+
+    kind: Literal["unshelve"] = "unshelve"
+    reason: Line
+
+
+class AskResident(Frozen):
+    """Ask the resident something; the contact clock stands still until the answer or the end of the question."""
+
+    kind: Literal["ask_resident"] = "ask_resident"
+    question: Text
+
+
+class RecordReply(Frozen):
+    """What the resident answered."""
+
+    kind: Literal["record_reply"] = "record_reply"
+    text: Text
+
+
+class Urge(Frozen):
+    """Remind those the case waits for; ``to`` is one of its organisations."""
+
+    kind: Literal["urge"] = "urge"
+    text: Text
+    to: Code | None = None
+
+
+class Supervise(Frozen):
+    """A supervision order to one organisation of the case; it needs a written reply."""
+
+    kind: Literal["supervise"] = "supervise"
+    to: Code
+    text: Text
+    reply_within: Limit | None = None
+
+
+class ReplySupervision(Frozen):
+    """The written reply to a supervision order or a written urging, by its number in the case."""
+
+    kind: Literal["reply_supervision"] = "reply_supervision"
+    order: Annotated[int, Field(ge=1, le=10_000)]
+    text: Text
+
+
+class AdoptRules(Frozen):
+    """Let an open case live by another rule book, another calendar, or both; nothing moves without it."""
+
+    kind: Literal["adopt_rules"] = "adopt_rules"
+    rules: Code | None = None
+    calendar: Code | None = None
+    reason: Line
 
 
 class StrikeOff(Frozen):
@@ -185,10 +319,11 @@ class Reopen(Frozen):
 
 
 class Comment(Frozen):
-    """Say something on the record."""
+    """Say something on the record; ``public`` when it was answered where the request was made (a chat group, S4)."""
 
     kind: Literal["comment"] = "comment"
     text: Text
+    public: bool = False
 
 
 class Attach(Frozen):
@@ -199,12 +334,16 @@ class Attach(Frozen):
 
 
 class Correct(Frozen):
-    """Correct where the case belongs, what it is about or how urgent it is; at least one of them."""
+    """Correct where the case belongs, what it is about or how urgent it is; at least one of them.
+
+    A new category drops the condition that belonged to the old one.
+    """
 
     kind: Literal["correct"] = "correct"
     reason: Line
     grid: Code | None = None
     category: Code | None = None
+    condition: Line | None = None
     urgency: Urgency | None = None
 
 
@@ -218,7 +357,18 @@ Command = Annotated[
     | Accept
     | Arrive
     | ReportProgress
+    | HandOver
+    | AddHelper
     | ReturnTask
+    | Arbitrate
+    | RequestExtension
+    | DecideExtension
+    | Suspend
+    | Resume
+    | Shelve
+    | Unshelve
+    | AskResident
+    | RecordReply
     | StrikeOff
     | Verify
     | Sign
@@ -227,8 +377,12 @@ Command = Annotated[
     | Visit
     | Appraise
     | Reopen
+    | Urge
+    | Supervise
+    | ReplySupervision
     | Comment
     | Attach
-    | Correct,
+    | Correct
+    | AdoptRules,
     Field(discriminator="kind"),
 ]

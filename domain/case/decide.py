@@ -1,7 +1,7 @@
 """What happens to a case when somebody acts or time passes: the rules of the trade, one function for each command.
 
-Owns ``decide`` and the table of rules; the rules themselves stand in ``opening``, ``handling`` and ``closing``. Pure:
-the time is an argument, knowledge comes from the state and the world. Time is caught up first: a command at 10:00 is
+Owns ``decide`` and the table of rules; the rules themselves stand in the modules named after what people do. Pure: the
+time is an argument, knowledge comes from the state and the world. Time is caught up first: a command at 10:00 is
 judged after everything that 10:00 makes true.
 """
 
@@ -9,15 +9,19 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from domain.case import closing, handling, opening
+from domain.case import adoption, closing, disputes, handling, opening, pauses, supervision
 from domain.case import commands as c
 from domain.case import events as e
-from domain.case.draft import Draft, pass_time
+from domain.case.draft import Draft
+from domain.case.moments import pass_time
 from domain.case.state import Case
 from domain.case.vocabulary import STAGE_NAMES
 from domain.errors import Refused
-from domain.people import Actor
+from domain.ladder import ClockKind
+from domain.people import Actor, Role, in_role
 from domain.process import Event, TimePasses, World
+
+OFFICE_ROLES = tuple(role for role in Role if role not in (Role.RESIDENT, Role.SYSTEM))
 
 
 def decide(state: Case | None, command: Any, actor: Actor, at: datetime, world: World) -> tuple[Event, ...]:
@@ -31,7 +35,7 @@ def decide(state: Case | None, command: Any, actor: Actor, at: datetime, world: 
         return opening.register(command, actor, at, world)
     if state is None:
         raise Refused("case.unknown")
-    draft = Draft(state, actor, at)
+    draft = Draft(state, actor, at, world)
     pass_time(draft)
     if isinstance(command, TimePasses):
         return tuple(draft.events)
@@ -44,7 +48,11 @@ def decide(state: Case | None, command: Any, actor: Actor, at: datetime, world: 
 
 
 def _comment(draft: Draft, command: c.Comment, world: World) -> None:
-    draft.add(e.Commented, text=command.text)
+    if command.public:
+        # The answer stands where the request was made; residents answer nobody there.
+        in_role(draft.actor, *OFFICE_ROLES)
+        draft.stop(ClockKind.PUBLISH)
+    draft.add(e.Commented, text=command.text, public=command.public)
 
 
 def _attach(draft: Draft, command: c.Attach, world: World) -> None:
@@ -60,7 +68,18 @@ _RULES: dict[type[Any], Callable[[Draft, Any, World], None]] = {
     c.Accept: handling.accept,
     c.Arrive: handling.arrive,
     c.ReportProgress: handling.report_progress,
-    c.ReturnTask: handling.return_task,
+    c.HandOver: handling.hand_over,
+    c.AddHelper: handling.add_helper,
+    c.ReturnTask: disputes.return_task,
+    c.Arbitrate: disputes.arbitrate,
+    c.RequestExtension: pauses.request_extension,
+    c.DecideExtension: pauses.decide_extension,
+    c.Suspend: pauses.suspend,
+    c.Resume: pauses.resume,
+    c.Shelve: pauses.shelve,
+    c.Unshelve: pauses.unshelve,
+    c.AskResident: pauses.ask_resident,
+    c.RecordReply: pauses.record_reply,
     c.StrikeOff: handling.strike_off,
     c.Verify: closing.verify,
     c.Sign: closing.sign,
@@ -69,6 +88,10 @@ _RULES: dict[type[Any], Callable[[Draft, Any, World], None]] = {
     c.Visit: closing.visit,
     c.Appraise: closing.appraise,
     c.Reopen: closing.reopen,
+    c.Urge: supervision.urge,
+    c.Supervise: supervision.supervise,
+    c.ReplySupervision: supervision.reply_supervision,
+    c.AdoptRules: adoption.adopt_rules,
     c.Comment: _comment,
     c.Attach: _attach,
     c.Correct: opening.correct,

@@ -1,5 +1,6 @@
-"""The facts of a case. Names are the past of the commands; clocks have facts of their own.
+"""The facts of a case. Names are the past of the commands; time and supervision have facts of their own.
 
+This module is the one name for all of them: those of ``domain.case.time_events`` are here as well.
 Facts read back from history may come from an older or a newer release: new fields need defaults, and unknown
 fields are ignored.
 """
@@ -8,7 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from domain.case.time_events import *
 from domain.case.vocabulary import (
+    Arbitration,
     Audience,
     DeclineReason,
     Evidence,
@@ -21,7 +24,6 @@ from domain.case.vocabulary import (
     WhistleReason,
     Workload,
 )
-from domain.clocks import Clock
 from domain.limits import Instant
 from domain.process import Event
 from domain.rules import Pinned, Urgency
@@ -39,6 +41,7 @@ class Registered(Event):
     found_at: Instant
     place: Place
     category: str | None = None
+    condition: str | None = None
     everyday: bool = False
     urgency: Urgency
     label: str | None = None
@@ -82,21 +85,24 @@ class Whistled(Event):
 
 
 class Dispatched(Event):
-    """The street gave the case to a lead and helpers."""
+    """The street gave the case to a lead and helpers, who may return it until ``return_until``."""
 
     kind: Literal["dispatched"] = "dispatched"
     lead: str
     helpers: tuple[str, ...] = ()
     mode: Mode
     instruction: str | None = None
+    return_until: Instant | None = None
 
 
 class Accepted(Event):
-    """A department signed for its task."""
+    """A department signed for its task, or is ``deemed`` to have: its silence ended at ``since``."""
 
     kind: Literal["accepted"] = "accepted"
     department: str
     lead: bool
+    deemed: bool = False
+    since: Instant | None = None
 
 
 class Arrived(Event):
@@ -108,16 +114,34 @@ class Arrived(Event):
 
 
 class ProgressReported(Event):
-    """A department said how far it is."""
+    """A department said how far it is; ``step`` is done with this report."""
 
     kind: Literal["progress_reported"] = "progress_reported"
     department: str
     text: str
     contacted: bool
+    step: str | None = None
+
+
+class HandedOver(Event):
+    """A department gave its task to another of its people."""
+
+    kind: Literal["handed_over"] = "handed_over"
+    department: str
+    to: str
+
+
+class HelperAdded(Event):
+    """The lead asked another department to help."""
+
+    kind: Literal["helper_added"] = "helper_added"
+    department: str
+    reason: str
+    return_until: Instant | None = None
 
 
 class TaskReturned(Event):
-    """A department said that the task is not theirs."""
+    """A department said that the task is not theirs; ``to_arbitration`` when a plain dispatch no longer does."""
 
     kind: Literal["task_returned"] = "task_returned"
     department: str
@@ -125,6 +149,27 @@ class TaskReturned(Event):
     reason: str
     legal_basis: str
     proposed: str | None = None
+    to_arbitration: bool = False
+
+
+class Arbitrated(Event):
+    """The street decided on a return.
+
+    A return that is not ``justified`` is charged to the returner: ``charged_to`` from ``charged_from`` to now.
+    ``final``: nobody may return the case any more.
+    """
+
+    kind: Literal["arbitrated"] = "arbitrated"
+    decision: Arbitration
+    lead: str
+    helpers: tuple[str, ...] = ()
+    reason: str
+    legal_basis: str | None = None
+    justified: bool
+    final: bool
+    charged_to: str | None = None
+    charged_from: Instant | None = None
+    return_until: Instant | None = None
 
 
 class StruckOff(Event):
@@ -231,6 +276,7 @@ class Commented(Event):
 
     kind: Literal["commented"] = "commented"
     text: str
+    public: bool = False
 
 
 class Attached(Event):
@@ -247,51 +293,11 @@ class Corrected(Event):
     reason: str
     place: Place
     category: str | None = None
+    condition: str | None = None
     everyday: bool = False
     urgency: Urgency
     rules: Pinned
 
-
-class ClockStarted(Event):
-    """A limit began to run; all its due times are stored here."""
-
-    kind: Literal["clock_started"] = "clock_started"
-    clock: Clock
-
-
-class ClockStopped(Event):
-    """A limit stopped counting."""
-
-    kind: Literal["clock_stopped"] = "clock_stopped"
-    clock_id: str
-
-
-class ClockResumed(Event):
-    """A stopped limit counts again with what was left of it."""
-
-    kind: Literal["clock_resumed"] = "clock_resumed"
-    clock_id: str
-    warn_at: Instant
-    due_at: Instant
-
-
-class ClockWarned(Event):
-    """A limit is close to its end (yellow)."""
-
-    kind: Literal["clock_warned"] = "clock_warned"
-    clock_id: str
-    due_at: Instant
-
-
-class ClockExpired(Event):
-    """A limit has run out (red)."""
-
-    kind: Literal["clock_expired"] = "clock_expired"
-    clock_id: str
-    due_at: Instant
-
-
-ClockEvent = ClockStarted | ClockStopped | ClockResumed | ClockWarned | ClockExpired
 
 CaseEvent = Annotated[
     Registered
@@ -304,6 +310,25 @@ CaseEvent = Annotated[
     | Arrived
     | ProgressReported
     | TaskReturned
+    | HandedOver
+    | HelperAdded
+    | Arbitrated
+    | ExtensionRequested
+    | ExtensionDecided
+    | Suspended
+    | Resumed
+    | Shelved
+    | ShelfReviewCame
+    | BacklogMarked
+    | Unshelved
+    | ResidentAsked
+    | ResidentReplied
+    | QuestionLapsed
+    | Urged
+    | SupervisionOrdered
+    | SupervisionReplied
+    | RungReached
+    | RulesAdopted
     | StruckOff
     | Verified
     | Signed
@@ -322,6 +347,7 @@ CaseEvent = Annotated[
     | ClockStarted
     | ClockStopped
     | ClockResumed
+    | ClockExtended
     | ClockWarned
     | ClockExpired,
     Field(discriminator="kind"),

@@ -56,9 +56,17 @@ def local(draft: Draft, *roles: Role) -> None:
         of_organisation(actor, place.street)
 
 
+def moving(draft: Draft) -> None:
+    """The case neither is suspended nor lies on the shelf."""
+    if draft.case.suspension is not None:
+        raise Refused("case.suspended", until=draft.case.suspension.until.isoformat())
+    if draft.case.shelf is not None:
+        raise Refused("case.shelved")
+
+
 def open_part(draft: Draft) -> Assignment:
-    """The actor's department and its open part in the case."""
-    in_role(draft.actor, *DEPARTMENT_ROLES)
+    """The actor's department and its open part in the case; a street that took the case over acts for itself."""
+    in_role(draft.actor, *DEPARTMENT_ROLES, Role.STREET_DISPATCHER)
     part = draft.case.assignment(draft.actor.organisation)
     if part is None:
         raise Refused("task.not_yours", field="actor.organisation", organisation=draft.actor.organisation or "-")

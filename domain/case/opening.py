@@ -9,10 +9,10 @@ from domain.case.guards import in_stage, local
 from domain.case.state import has
 from domain.case.vocabulary import FINAL, EvidenceKind, Place, Stage
 from domain.errors import Refused
+from domain.ladder import ClockKind
 from domain.limits import office_day
 from domain.people import Actor, Role, in_role
 from domain.process import Event, World
-from domain.rules import ClockKind
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far in the future a time of discovery may lie before it is taken for a mistake."""
@@ -32,8 +32,9 @@ def register(command: c.Register, actor: Actor, at: datetime, world: World) -> t
     place, everyday = _place(command.grid, command.street, at, world), _everyday(command.category, at, world)
     if world.current_rules is None:
         raise Refused("rules.none")
-    rules = world.rule_books[world.current_rules].pin(command.urgency, command.category)
-    draft = Draft(None, actor, at)
+    book = world.rule_books[world.current_rules]
+    rules = book.pin(command.urgency, command.category, command.condition, calendar=world.current_calendar)
+    draft = Draft(None, actor, at, world)
     shared = command.model_dump(exclude={"kind", "street", "grid", "found_at", "evidence"})
     draft.add(
         e.Registered,
@@ -45,6 +46,7 @@ def register(command: c.Register, actor: Actor, at: datetime, world: World) -> t
         rules=rules,
     )
     draft.start(ClockKind.PLACE)
+    draft.start(ClockKind.PUBLISH)
     return tuple(draft.events)
 
 
@@ -81,13 +83,14 @@ def correct(draft: Draft, command: c.Correct, world: World) -> None:
     """Place, category or urgency are put right with a reason; clocks started from now on follow the new row."""
     in_stage(draft, *(stage for stage in OPEN if stage not in {Stage.SETTLED, Stage.APPRAISED}))
     case = draft.case
-    if command.grid is command.category is command.urgency is None:
+    if command.grid is command.category is command.urgency is command.condition is None:
         raise Refused("correct.nothing", field="grid")
     # A case that lies nowhere yet can only be placed by its street.
     placed = (Role.COMMUNITY, Role.GRID_WORKER) if case.place.grid is not None else ()
     local(draft, Role.STREET_DISPATCHER, *placed)
     place = case.place if command.grid is None else _place(command.grid, None, draft.at, world)
     category = command.category or case.category
+    condition = command.condition or (case.condition if category == case.category else None)
     urgency = command.urgency or case.urgency
     book = world.rule_books.get(case.rules.version)
     draft.add(
@@ -95,9 +98,10 @@ def correct(draft: Draft, command: c.Correct, world: World) -> None:
         reason=command.reason,
         place=place,
         category=category,
+        condition=condition,
         everyday=_everyday(category, draft.at, world) if command.category and world.registry else case.everyday,
         urgency=urgency,
-        rules=book.pin(urgency, category) if book else case.rules,
+        rules=book.pin(urgency, category, condition, calendar=case.rules.calendar) if book else case.rules,
     )
 
 
@@ -124,7 +128,7 @@ def decline(draft: Draft, command: c.Decline, world: World) -> None:
     """Community or street do not take the request on, and say why."""
     in_stage(draft, Stage.REGISTERED, Stage.WHISTLED)
     local(draft, Role.COMMUNITY, Role.STREET_DISPATCHER)
-    draft.stop_all()
+    draft.stop()
     draft.add(e.Declined, reason=command.reason, explanation=command.explanation)
 
 
@@ -135,5 +139,5 @@ def withdraw(draft: Draft, command: c.Withdraw, world: World) -> None:
     # The reporter speaks through the resident's door or through the person who registered the request.
     if draft.actor.role != Role.RESIDENT and draft.actor.person != draft.case.registered_by.person:
         raise Refused("withdraw.not_reporter", field="actor.person")
-    draft.stop_all()
+    draft.stop()
     draft.add(e.Withdrawn, reason=command.reason)

@@ -3,14 +3,16 @@
 Owns ``plan`` and the dealings with a department's own system (``hand_over``, ``answer``).
 """
 
-from datetime import datetime
+from collections.abc import Iterator
 
+from domain.case.moments import next_moment
+from domain.case.responsible import handler, visitor
+from domain.case.responsible import unit as unit_of
 from domain.case.state import Case
 from domain.case.vocabulary import STAGE_NAMES, Audience, Level, Stage
-from domain.clocks import next_alarm
+from domain.ladder import ClockKind
 from domain.people import ROLE_NAMES, Actor, Role
 from domain.process import Attributes, HandOver, HandOverResult, Json, Plan, Report, Task, World
-from domain.rules import ClockKind
 
 HANDLE = "handle"
 """The kind of the tasks that are handed over to departments."""
@@ -18,7 +20,8 @@ HANDLE = "handle"
 
 def plan(state: Case, world: World) -> Plan:
     """The plan of a case; the world tells which departments run a system of their own."""
-    tasks = () if state.is_final else _tasks(state, world)
+    tasks = () if state.is_final else (*_tasks(state, world), *_side_tasks(state))
+    moment = next_moment(state)
     running = [clock for clock in state.clocks if clock.is_running]
     attributes = Attributes(
         stage=state.stage.value,
@@ -29,18 +32,11 @@ def plan(state: Case, world: World) -> Plan:
     )
     return Plan(
         attributes=attributes,
-        alarm=None if state.is_final else _alarm(state),
+        alarm=moment.at if moment else None,
         tasks=tasks,
         finished=state.is_final,
         details=_details(state, tasks),
     )
-
-
-def _alarm(state: Case) -> datetime | None:
-    alarms = [next_alarm(state.clocks)]
-    if state.stage == Stage.APPRAISED or (state.stage == Stage.SETTLED and not state.departments):
-        alarms.append(state.reopen_until)
-    return min((alarm for alarm in alarms if alarm is not None), default=None)
 
 
 def _tasks(state: Case, world: World) -> tuple[Task, ...]:
@@ -55,11 +51,11 @@ def _tasks(state: Case, world: World) -> tuple[Task, ...]:
         case Stage.WHISTLED | Stage.RETURNED:
             street = _task(
                 state,
-                "dispatch",
+                "arbitrate" if state.to_arbitration else "dispatch",
                 Role.STREET_DISPATCHER,
                 ClockKind.DISPATCH,
                 state.place.street,
-                dispatch=state.dispatches + 1,
+                number=state.dispatches + 1,
             )
             return (street, *_department_tasks(state, world))
         case Stage.DISPATCHED | Stage.HANDLING:
@@ -88,23 +84,45 @@ def _tasks(state: Case, world: World) -> tuple[Task, ...]:
             return ()
 
 
+def _side_tasks(state: Case) -> Iterator[Task]:
+    """What waits beside the stage: decisions on requests, replies to orders, reviews, public answers."""
+    street = state.place.street
+    if state.extension_request is not None:
+        number = state.extension_request.number
+        task = _task(state, "decide_extension", Role.STREET_DISPATCHER, ClockKind.HANDLE, street, number=number)
+        yield task.model_copy(update={"opened_at": state.extension_request.asked_at})
+    if state.shelf is not None and state.shelf.review_come is not None:
+        task = _task(state, "review_shelf", Role.STREET_DISPATCHER, None, street, number=state.reviews)
+        yield task.model_copy(update={"opened_at": state.shelf.review_come})
+    for order in state.open_orders:
+        clock = state.clock(order.clock_id or "")
+        who = unit_of(state, order.to)
+        task = _task(state, f"reply_supervision:{order.to}", who.role, None, order.to, number=order.number)
+        yield task.model_copy(update={"opened_at": order.at, "due_at": clock.due_at if clock else None})
+    for clock in state.clocks:
+        if clock.kind == ClockKind.PUBLISH and clock.is_running:
+            answerer = handler(state, clock)
+            task = _task(state, "answer_publicly", answerer.role, clock.kind, answerer.organisation)
+            yield task.model_copy(update={"opened_at": clock.started_at})
+
+
 def _task(
     state: Case,
     name: str,
     role: Role,
-    clock: ClockKind,
+    clock: ClockKind | None,
     organisation: str | None = None,
     *,
-    dispatch: int | None = None,
+    number: int | None = None,
 ) -> Task:
     # An id is never used twice in the life of a case: rework begins a new round, a new dispatch a new number in it.
-    number = f"{state.round}" if dispatch is None else f"{state.round}.{dispatch}"
+    numbered = f"{state.round}" if number is None else f"{state.round}.{number}"
     due = min((each.due_at for each in state.clocks if each.kind == clock and each.is_running), default=None)
     kind = name.partition(":")[0]
     in_grid = role in (Role.GRID_WORKER, Role.GRID_HEAD, Role.VANGUARD_CAPTAIN)
     identity = f"{name}:{role.value}" if kind == "sign" else name
     return Task(
-        id=f"{identity}#{number}",
+        id=f"{identity}#{numbered}",
         kind=kind,
         role=role.value,
         organisation=organisation,
@@ -115,12 +133,9 @@ def _task(
 
 
 def _visit_task(state: Case) -> Task:
-    task = _task(state, "visit", Role.COMMUNITY, ClockKind.VISIT, state.place.community)
-    registrar = state.registered_by
-    if registrar.role in (Role.HOTLINE, Role.RESIDENT):
-        return task
-    role = {"role": registrar.role.value, "organisation": registrar.organisation}
-    return task.model_copy(update={"person": registrar.person, **role})
+    who = visitor(state)
+    task = _task(state, "visit", who.role, ClockKind.VISIT, who.organisation)
+    return task.model_copy(update={"person": who.person}) if who.person else task
 
 
 def _department_tasks(state: Case, world: World) -> tuple[Task, ...]:
@@ -132,15 +147,16 @@ def _department_tasks(state: Case, world: World) -> tuple[Task, ...]:
         task = _task(
             state,
             f"{HANDLE}:{part.department}",
-            Role.DEPARTMENT_HANDLER,
+            unit_of(state, part.department).role,
             ClockKind.HANDLE,
             part.department,
-            dispatch=part.dispatch,
+            number=part.dispatch,
         )
         tasks.append(
             task.model_copy(
                 update={
                     "opened_at": part.reopened_at or part.assigned_at,
+                    "person": part.person,
                     "queue": (unit.queue or "") if unit else "",
                     "pick_up_within": (unit.pick_up_within if unit else None) or "5m",
                 }
@@ -152,6 +168,10 @@ def _department_tasks(state: Case, world: World) -> tuple[Task, ...]:
 def _details(state: Case, tasks: tuple[Task, ...]) -> str:
     zh, en = STAGE_NAMES[state.stage]
     lines = [f"**{zh}** ({en})"]
+    if state.suspension is not None:
+        lines.append(f"- suspended until {state.suspension.until:%Y-%m-%d %H:%M} UTC")
+    if state.shelf is not None:
+        lines.append("- shelved")
     for task in tasks:
         who = task.organisation or task.grid or task.person or ""
         due = f" — {task.due_at:%Y-%m-%d %H:%M} UTC" if task.due_at else ""

@@ -5,8 +5,10 @@ from pydantic import TypeAdapter
 from domain.case.commands import Command
 from domain.case.decide import decide
 from domain.case.events import CaseEvent
+from domain.case.evolve import evolve
+from domain.case.notices import notices
 from domain.case.plan import answer, hand_over, plan
-from domain.case.state import Case, evolve
+from domain.case.state import Case
 from domain.case.vocabulary import STAGE_NAMES
 from domain.process import Process
 
@@ -22,4 +24,5 @@ CASE: Process[Case] = Process(
     answer=answer,
     hand_over=hand_over,
     stage_names=STAGE_NAMES,
+    notices=notices,
 )

@@ -61,11 +61,23 @@ class Mode(StrEnum):
 
 
 class Level(StrEnum):
-    """The level that answers for the case; each rework beyond the limit raises it."""
+    """The level that answers for the case; rework beyond the limit and the ladder raise it."""
 
+    GRID = "grid"
     COMMUNITY = "community"
     STREET = "street"
     DISTRICT = "district"
+
+
+LEVELS = tuple(Level)
+"""The levels from the lowest to the highest."""
+
+LEVEL_NAMES: dict[Level, tuple[str, str]] = {
+    Level.GRID: ("网格", "grid"),
+    Level.COMMUNITY: ("社区", "community"),
+    Level.STREET: ("街道", "street"),
+    Level.DISTRICT: ("区", "district"),
+}
 
 
 class WhistleReason(StrEnum):
@@ -113,6 +125,15 @@ class ReworkCause(StrEnum):
     CHECK_FAILED = "check_failed"
     SIGNATURE_REFUSED = "signature_refused"
     RESIDENT_DISSATISFIED = "resident_dissatisfied"
+
+
+class Arbitration(StrEnum):
+    """What the street decides on a return: 直派 (the return is refused), 改派, 指定牵头, 兜底."""
+
+    FORCE = "force"
+    REDISPATCH = "redispatch"
+    NAME_LEAD = "name_lead"
+    TAKE_OVER = "take_over"
 
 
 class EvidenceKind(StrEnum):

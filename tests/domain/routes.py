@@ -6,7 +6,7 @@ from typing import Any
 
 from domain.wish import WISH
 from tests.domain.spec import Raw, Story, given
-from tests.neighbourhood import AFTER, BEFORE, EVERYDAY, GRID, HELPER, LEAD, ORDINARY
+from tests.neighbourhood import AFTER, BEFORE, EVERYDAY, GRID, HELPER, LEAD, ORDINARY, OTHER, WORKING_WORLD
 
 WORK = {"people": 2, "minutes": 90, "vehicles": 1, "cost_fen": 12_000}
 SCORES = {"speed": 90, "quality": 85, "attitude": 100}
@@ -33,7 +33,12 @@ DISPATCH: Mapping[str, Any] = {"kind": "dispatch", "lead": LEAD, "helpers": [HEL
 ACCEPT: Mapping[str, Any] = {"kind": "accept"}
 ARRIVE: Mapping[str, Any] = {"kind": "arrive"}
 PROGRESS: Mapping[str, Any] = {"kind": "report_progress", "text": "已联系居民,明日开工", "contacted": True}
-RETURN: Mapping[str, Any] = {"kind": "return_task", "reason": "不属本部门职责", "legal_basis": "职责清单第三条"}
+RETURN: Mapping[str, Any] = {
+    "kind": "return_task",
+    "reason": "不属本部门职责",
+    "legal_basis": "职责清单第三条",
+    "proposed": OTHER,
+}
 STRIKE_OFF: Mapping[str, Any] = {
     "kind": "strike_off",
     "measures": "路面已修补",
@@ -54,6 +59,31 @@ REOPEN: Mapping[str, Any] = {"kind": "reopen", "reason": "又出现积水"}
 COMMENT: Mapping[str, Any] = {"kind": "comment", "text": "请尽快"}
 ATTACH: Mapping[str, Any] = {"kind": "attach", "evidence": {**AFTER, "kind": "document"}}
 CORRECT: Mapping[str, Any] = {"kind": "correct", "reason": "登记有误", "urgency": "livelihood"}
+HAND_OVER: Mapping[str, Any] = {"kind": "hand_over", "to": "department-head"}
+ADD_HELPER: Mapping[str, Any] = {"kind": "add_helper", "department": OTHER, "reason": "需园林配合"}
+ARBITRATE: Mapping[str, Any] = {"kind": "arbitrate", "reason": "属道路管养范围", "legal_basis": "职责清单第一条"}
+FORCE: Mapping[str, Any] = {**ARBITRATE, "decision": "force"}
+REDISPATCH: Mapping[str, Any] = {**ARBITRATE, "decision": "redispatch", "lead": OTHER}
+NAME_LEAD: Mapping[str, Any] = {**ARBITRATE, "decision": "name_lead", "lead": OTHER}
+TAKE_OVER: Mapping[str, Any] = {**ARBITRATE, "decision": "take_over"}
+MORE_TIME: Mapping[str, Any] = {"kind": "request_extension", "length": "3wd", "reason": "材料未到"}
+GRANT: Mapping[str, Any] = {"kind": "decide_extension", "granted": True, "reason": "同意"}
+DENY: Mapping[str, Any] = {"kind": "decide_extension", "granted": False, "reason": "不同意"}
+SUSPEND: Mapping[str, Any] = {"kind": "suspend", "reason": "awaiting_party", "explanation": "等当事人返回"}
+RESUME: Mapping[str, Any] = {"kind": "resume", "reason": "当事人已返回"}
+SHELVE: Mapping[str, Any] = {
+    "kind": "shelve",
+    "reason": "需等管线改造",
+    "approver": "supervisor",
+    "reviews": ["2026-12-08T09:00:00+08:00"],
+}
+UNSHELVE: Mapping[str, Any] = {"kind": "unshelve", "reason": "管线改造完成"}
+ASK: Mapping[str, Any] = {"kind": "ask_resident", "question": "方便什么时候入户？"}
+REPLY: Mapping[str, Any] = {"kind": "record_reply", "text": "周末都在家"}
+URGE: Mapping[str, Any] = {"kind": "urge", "text": "请抓紧办理"}
+SUPERVISE: Mapping[str, Any] = {"kind": "supervise", "to": LEAD, "text": "请书面说明进展"}
+ANSWER_ORDER: Mapping[str, Any] = {"kind": "reply_supervision", "order": 1, "text": "已安排施工"}
+ADOPT: Mapping[str, Any] = {"kind": "adopt_rules", "reason": "新规则施行"}
 
 
 def sign(state: Any) -> dict[str, Any]:
@@ -106,6 +136,12 @@ def until(place: str) -> Story:
 
 
 @cache
+def working_until(place: str) -> Story:
+    """The long way up to the named place by the rules that ship with the product, in working time."""
+    return _until(LONG_WAY, place, Story(world=WORKING_WORLD))
+
+
+@cache
 def spot_until(place: str) -> Story:
     """The short way of an everyday matter up to the named place."""
     return _until(SHORT_WAY, place, given())
@@ -119,7 +155,13 @@ def wish_until(place: str) -> Story:
 
 @cache
 def returned() -> Story:
-    """The lead gave the case back; the helper has accepted."""
+    """The lead gave the case back unsigned; the helper has accepted, and a plain dispatch still does."""
+    return until("helper accepted").when(RETURN, "handler").then("task_returned", stage="returned")
+
+
+@cache
+def disputed() -> Story:
+    """The lead gave the case back after accepting it; only an arbitration names who leads."""
     return until("handling").when(RETURN, "handler").then("task_returned", stage="returned")
 
 

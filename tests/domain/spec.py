@@ -7,7 +7,7 @@ states survive the journey through JSON, and whoever folds the facts again sees 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -17,6 +17,7 @@ from domain.limits import limit
 from domain.parsing import parse_command
 from domain.people import SYSTEM, Actor
 from domain.process import Event, Plan, Process, TimePasses, World
+from tests.calendars import OFFICE, local
 from tests.neighbourhood import ACTORS, NOON, WORLD
 
 TIME = "time"
@@ -26,8 +27,10 @@ _CLOCK_SIGNS = {
     "clock_started": "+",
     "clock_stopped": "-",
     "clock_resumed": "~",
+    "clock_extended": "^",
     "clock_warned": "?",
     "clock_expired": "!",
+    "rung_reached": "/",
 }
 
 Raw = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
@@ -71,13 +74,23 @@ class Story:
         return tuple(kind_of(event) for event in self.events)
 
     def when(
-        self, command: str | Raw, by: str | Actor = TIME, *, after: str | timedelta | None = "1m", **fields: Any
+        self,
+        command: str | Raw,
+        by: str | Actor = TIME,
+        *,
+        after: str | timedelta | None = "1m",
+        on: str | None = None,
+        **fields: Any,
     ) -> "Step":
         """Somebody submits a command some time after the last step (a limit or a span; None means at once).
 
-        ``command`` is its kind with ``fields``, the whole of it, or a function that makes it of the state.
+        ``command`` is its kind with ``fields``, the whole of it, or a function that makes it of the state. ``on`` is
+        the moment instead, in the office's time: ``11-25 09:00`` of 2026, or with another year before it.
         """
         span = limit(after).natural() if isinstance(after, str) else after or timedelta(0)
+        if on is not None:
+            span = moment(on) - self.at
+            assert span >= timedelta(0), "stories go forward"
         raw: Mapping[str, Any] = (
             {"kind": command} if isinstance(command, str) else command(self.state) if callable(command) else command
         )
@@ -87,6 +100,20 @@ class Story:
     def later(self, after: str | timedelta) -> "Step":
         """Time passes."""
         return self.when("time_passes", after=after)
+
+    def by_time(self, on: str) -> "Step":
+        """Time passes until the moment ``on``, written as in ``when``."""
+        return self.when("time_passes", on=on)
+
+    def left_alone(self, days: int = 0) -> "Story":
+        """The story with every alarm followed at its instant, for ``days`` (0: until there is none)."""
+        story, end = self, self.at + timedelta(days=days)
+        for _ in range(500):
+            alarm = story.plan.alarm
+            if alarm is None or (days and alarm > end):
+                return story
+            story = story.later(alarm - story.at).happens()
+        raise AssertionError("time never comes to rest")
 
     def in_world(self, **changes: Any) -> "Story":
         """The same story in another world."""
@@ -123,8 +150,9 @@ class Step:
     def then(self, *expected: str | Fact, clocks: str | None = None, stage: str | None = None) -> Story:
         """Exactly these facts follow, in this order.
 
-        Facts of clocks are written in ``clocks`` (``+kind`` started, ``-`` stopped, ``~`` resumed, ``?`` warned,
-        ``!`` expired) and not looked at when it is None.
+        Facts of clocks are written in ``clocks`` (``+kind`` started, ``-`` stopped, ``~`` resumed, ``^`` extended,
+        ``?`` warned, ``!`` expired, ``/kind:rung`` reached, ``(/kind:rung)`` reached and skipped) and not looked at
+        when it is None.
         """
         story = self.happens()
         new = story.events[len(self.story.events) :]
@@ -154,6 +182,35 @@ class Step:
         assert "{" not in refusal.sentence() + refusal.sentence("en")
 
 
+class Wrong(NamedTuple):
+    """One way of asking wrongly, and the answer."""
+
+    sentence: str
+    story: Callable[[], Story]
+    command: Raw
+    by: str | Actor
+    code: str
+    field: str | None = None
+    params: Mapping[str, str] = {}
+    after: str | timedelta | None = "1m"
+
+    def check(self) -> None:
+        """Refused with exactly this code, field and parameters."""
+        step = self.story().when(self.command, self.by, after=self.after)
+        step.then_refused(self.code, field=self.field, **self.params)
+
+
+def moment(text: str) -> datetime:
+    """The moment ``11-25 09:00`` of 2026 in the office, or of another year that stands before it."""
+    return local(text if text[4] == "-" else f"2026-{text}")
+
+
+def shown(at: datetime) -> str:
+    """The moment as the office writes it, ``11-25 09:00``; with the year when that is not 2026."""
+    here = at.astimezone(OFFICE)
+    return f"{here:%m-%d %H:%M}" if here.year == 2026 else f"{here:%Y-%m-%d %H:%M}"
+
+
 def kind_of(event: Event) -> str:
     """The kind of a fact."""
     return str(event.model_dump(include={"kind"})["kind"])
@@ -161,12 +218,23 @@ def kind_of(event: Event) -> str:
 
 def clocks_of(events: tuple[Event, ...]) -> list[str]:
     """The facts of clocks among ``events``, each as a sign and the clock's name."""
-    found = []
-    for event in events:
-        body = event.model_dump(mode="json")
-        if sign := _CLOCK_SIGNS.get(body["kind"]):
-            found.append(sign + (body["clock_id"] if "clock_id" in body else body["clock"]["id"]))
-    return found
+    return [sign for event in events if (sign := _sign(event))]
+
+
+def told(events: tuple[Event, ...]) -> list[str]:
+    """All facts among ``events`` in their order: those of clocks by their signs, others by their kinds."""
+    return [_sign(event) or kind_of(event) for event in events]
+
+
+def _sign(event: Event) -> str | None:
+    body = event.model_dump(mode="json")
+    sign = _CLOCK_SIGNS.get(body["kind"])
+    if sign is None:
+        return None
+    name = sign + (body["clock_id"] if "clock_id" in body else body["clock"]["id"])
+    if "rung" in body:
+        name += f":{body['rung']}"
+    return f"({name})" if body.get("skipped") else name
 
 
 def fold(process: Process[Any], events: tuple[Event, ...]) -> Any:

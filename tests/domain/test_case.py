@@ -7,7 +7,7 @@ import pytest
 
 from domain.process import HandOverResult, Report
 from tests.domain import routes as r
-from tests.domain.routes import archived, returned, spot_until, until
+from tests.domain.routes import archived, disputed, returned, spot_until, until
 from tests.domain.spec import Fact, Raw, Story, fact, given
 from tests.neighbourhood import AFTER, EVERYDAY, FAR_GRID, GRID, HELPER, LEAD, OTHER, OTHER_GRID
 
@@ -71,11 +71,14 @@ TABLE = [
     Yes("a department reports without contact", until("handling"), {**r.PROGRESS, "contacted": False}, "helper",
         (fact("progress_reported", contacted=False, department=HELPER),), "", "handling"),
     Yes("the lead returns before accepting", until("dispatched"), {**r.RETURN, "proposed": OTHER}, "handler",
-        (fact("task_returned", lead=True, proposed=OTHER),), "-sign_for:D01 +dispatch#1", "returned"),
+        (fact("task_returned", lead=True, proposed=OTHER, to_arbitration=False),), "-sign_for:D01 +dispatch#1",
+        "returned"),
     Yes("the lead returns after accepting, its budget runs on", until("handling"), r.RETURN, "handler",
-        ("task_returned",), "+dispatch#1", "returned"),
+        (fact("task_returned", to_arbitration=True),), "+dispatch#1", "returned"),
     Yes("a helper returns and the lead goes on", until("handling"), r.RETURN, "helper",
-        (fact("task_returned", lead=False),), "", "handling"),
+        (fact("task_returned", lead=False, to_arbitration=False),), "", "handling"),
+    Yes("a helper returns without saying whose it is", until("handling"), {**r.RETURN, "proposed": None}, "helper",
+        (fact("task_returned", lead=False, proposed=None),), "", "handling"),
     Yes("the street gives it back to the same department", returned(), {**r.DISPATCH, "helpers": []}, "dispatcher",
         (fact("dispatched", lead=LEAD),), "-dispatch#1 +sign_for:D01#1", "dispatched"),
     Yes("the helper becomes the lead and signs for it anew", returned(),
@@ -89,10 +92,10 @@ TABLE = [
     Yes("a helper strikes off its part", until("handling"), r.STRIKE_OFF, "helper",
         (fact("struck_off", concluding=False, department=HELPER),), "", "handling"),
     Yes("the lead concludes", until("helper struck off"), r.STRIKE_OFF, "handler",
-        (fact("struck_off", concluding=True, workload=r.WORK),), "-handle -contact +verify", "struck_off"),
+        (fact("struck_off", concluding=True, workload=r.WORK),), "-contact -handle +verify", "struck_off"),
     Yes("the lead concludes without a helper that returned",
         until("handling").when(r.RETURN, "helper").happens(), r.STRIKE_OFF, "department-head",
-        (fact("struck_off", concluding=True),), "-handle -contact +verify", "struck_off"),
+        (fact("struck_off", concluding=True),), "-contact -handle +verify", "struck_off"),
     Yes("another worker verifies", until("struck_off"), r.VERIFY, "checker", (fact("verified", passed=True),),
         "-verify +sign", "verified"),
     Yes("the check fails and the lead handles again", until("struck_off"), r.FAIL, "checker",
@@ -256,6 +259,18 @@ def test_a_department_dispatched_again_is_handed_a_task_of_its_own() -> None:
     assert not set(handed(promoted)) & set(first), "a helper made lead begins anew"
 
 
+def test_a_forced_department_is_handed_a_new_task() -> None:
+    def handed(story: Story) -> set[str]:
+        return {task.id for task in story.plan.tasks if task.kind == "handle"}
+
+    before = handed(until("handling"))
+    story = disputed().when(r.FORCE, "dispatcher").happens()
+    (task,) = handed(story) - before
+    assert handed(story) & before == {"handle:D02#0.1"}, "the helper goes on with its task"
+    assert task.startswith("handle:D01#")
+    assert next(each.opened_at for each in story.plan.tasks if each.id == task) == story.at
+
+
 def test_a_dispatch_at_the_same_instant_leaves_the_helper_s_signature_alone() -> None:
     story = until("whistled").when(r.DISPATCH, "dispatcher").happens()
     for raw, by in ((r.ACCEPT, "helper"), (r.RETURN, "handler")):
@@ -343,6 +358,7 @@ def test_who_must_act_beside_the_long_way() -> None:
     assert [task.kind for task in UNPLACED.plan.tasks] == ["place"]
     assert [task.kind for task in spot_until("registered").plan.tasks] == ["triage", "handle_on_spot"]
     assert [task.kind for task in returned().plan.tasks] == ["dispatch", "handle"]
+    assert [task.kind for task in disputed().plan.tasks] == ["arbitrate", "handle"]
     (visit,) = until("fed_back").plan.tasks
     assert visit.person == "worker"
 

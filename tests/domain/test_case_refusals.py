@@ -10,7 +10,7 @@ from domain.case.vocabulary import STAGE_NAMES
 from domain.people import Actor, Role
 from domain.process import World
 from domain.registry_check import registry_of
-from domain.rules import EXAMPLE_BOOK, RuleBook
+from domain.rules import RuleBook
 from tests.domain import routes as r
 from tests.domain.routes import archived, returned, spot_until, until
 from tests.domain.spec import Raw, Story, given
@@ -22,6 +22,7 @@ from tests.neighbourhood import (
     FAR_GRID,
     GRID,
     LEAD,
+    NATURAL_BOOK,
     NOON,
     OTHER,
     REGISTRY,
@@ -325,11 +326,13 @@ def test_refuses(case: No) -> None:
 def test_limits_in_working_time_need_a_calendar() -> None:
     rows = tuple(
         row.model_copy(update={"limits": {**row.limits, "place": "4wh"}}).model_dump(mode="json")
-        for row in EXAMPLE_BOOK.rows
+        for row in NATURAL_BOOK.rows
     )
-    book = RuleBook.model_validate({**EXAMPLE_BOOK.model_dump(mode="json"), "version": "working", "rows": rows})
+    book = RuleBook.model_validate({**NATURAL_BOOK.model_dump(mode="json"), "version": "working", "rows": rows})
     story = given().in_world(rule_books={"working": book}, current_rules="working")
-    story.when(r.REGISTER, "worker").then_refused("limit.needs_calendar", value="4wh")
+    story.when(r.REGISTER, "worker").then("registered", clocks="+place")
+    blind = story.in_world(calendars={}, current_calendar=None)
+    blind.when(r.REGISTER, "worker").then_refused("limit.needs_calendar", value="4wh")
 
 
 def test_a_time_of_discovery_a_few_minutes_ahead_is_a_clock_not_a_mistake() -> None:

@@ -7,9 +7,9 @@ import pytest
 from domain.case.state import Case
 from domain.clocks import Clock, worst_light
 from tests.domain import routes as r
-from tests.domain.routes import archived, returned, spot_until, until
+from tests.domain.routes import archived, disputed, returned, spot_until, until
 from tests.domain.spec import Story, clocks_of
-from tests.neighbourhood import HELPER, OTHER
+from tests.neighbourhood import HELPER, LEAD, OTHER
 
 
 def budget(story: Story) -> Clock:
@@ -61,9 +61,9 @@ def test_return_and_new_dispatch_leave_the_budget_alone() -> None:
     first = budget(until("dispatched"))
     story = returned().when(r.DISPATCH, "dispatcher", after="2h", lead=OTHER, helpers=[HELPER]).happens()
     assert budget(story) == first
-    for _ in range(3):
-        story = story.when(r.RETURN, "other", after="3h").happens()
-        story = story.when(r.DISPATCH, "dispatcher", after="3h", lead=OTHER).happens()
+    story = story.when(r.RETURN, "other", after="3h", proposed=LEAD).happens()
+    assert budget(story) == first
+    story = story.when(r.NAME_LEAD, "dispatcher", after="3h", lead=LEAD, helpers=[]).happens()
     assert budget(story) == first
 
 
@@ -99,7 +99,8 @@ def test_a_budget_that_warned_before_a_pause_does_not_warn_again() -> None:
 def test_the_contact_clock_starts_with_the_first_dispatch_only() -> None:
     story = until("handling").when(r.PROGRESS, "handler").then("progress_reported", clocks="-contact")
     story = story.when(r.RETURN, "handler").happens()
-    story.when(r.DISPATCH, "dispatcher", lead=OTHER).then("dispatched", clocks="-dispatch#1 +sign_for:D03")
+    story.when(r.NAME_LEAD, "dispatcher").then("arbitrated", clocks="-dispatch#1 +sign_for:D03")
+    assert [each for each in clocks_of(disputed().events) if "contact" in each] == ["+contact"]
 
 
 def test_repeated_clocks_have_names_of_their_own() -> None:

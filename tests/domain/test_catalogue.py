@@ -18,7 +18,11 @@ PACKAGES = ("domain", "workflows", "activities", "ledger", "console", "runtime")
 SOURCES = [*sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")), ROOT / "worker.py"]
 RULES = [
     *sorted((ROOT / "domain" / "case").glob("*.py")),
-    *(ROOT / "domain" / f"{name}.py" for name in ("wish", "text", "limits", "rules", "parsing", "people")),
+    *(
+        ROOT / "domain" / f"{name}.py"
+        for name in ("wish", "text", "limits", "rules", "parsing", "people", "ladder", "clocks")
+    ),
+    *(ROOT / "domain" / f"{name}.py" for name in ("calendar", "timetable")),
 ]
 TESTS = sorted(path for path in Path(__file__).parent.glob("*.py") if path != Path(__file__))
 
@@ -60,6 +64,13 @@ def test_the_rules_refuse_for_many_reasons() -> None:
     # Guards the tests below against a scan that finds nothing.
     assert len(OF_THE_RULES) > 50
     assert {"case.finished", "verify.own_work", "text.blank", "limit.unreadable", "wish.own"} <= OF_THE_RULES
+    assert {
+        "return.final",
+        "suspend.used_up",
+        "adopt.nothing_new",
+        "calendar.too_far",
+        "ladder.misplaced",
+    } <= OF_THE_RULES
 
 
 @pytest.mark.parametrize("code", sorted(OF_THE_RULES))

@@ -23,7 +23,7 @@ from ledger.queries import (
     one_wish,
     open_tasks_of,
 )
-from ledger.rows import CaseRow, ClockRow, TaskRow, WishRow
+from ledger.rows import CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
 from tests.ledger.facts import NOON, case_row, fact, task_row, write
 
 
@@ -43,6 +43,7 @@ async def test_a_row_comes_back_as_it_was_written(conn: asyncpg.Connection) -> N
         due_at=NOON + timedelta(hours=1), light="yellow", lead="d-water", departments=["d-water", "d-power"],
         level="street", rework_count=1, visit_attempts=2, satisfaction="fair", solved=False, was_overdue=True,
         settled_at=NOON, appraised_at=NOON, archived_at=NOON, finished=True, rules_version="r-1", opened_by="p-1",
+        condition="破损", calendar_version="cn-1", backlog=True, returns=2, open_orders=1,
     )  # fmt: skip
     await _store(conn, case_row=[row])
 
@@ -56,9 +57,15 @@ async def test_a_row_comes_back_as_it_was_written(conn: asyncpg.Connection) -> N
     assert await case_of_source(conn, "12345", "8") is None
 
 
-@pytest.mark.parametrize("table", ["case_row", "task", "clock", "wish"])
+@pytest.mark.parametrize("table", ["case_row", "task", "clock", "wish", "notice"])
 async def test_the_fields_of_a_row_are_the_columns_of_its_table(conn: asyncpg.Connection, table: str) -> None:
-    models: dict[str, type[BaseModel]] = {"case_row": CaseRow, "task": TaskRow, "clock": ClockRow, "wish": WishRow}
+    models: dict[str, type[BaseModel]] = {
+        "case_row": CaseRow,
+        "task": TaskRow,
+        "clock": ClockRow,
+        "wish": WishRow,
+        "notice": NoticeRow,
+    }
     columns = await conn.fetch(
         "select attname::text from pg_attribute where attrelid = $1::text::regclass and attnum > 0 order by attnum",
         table,

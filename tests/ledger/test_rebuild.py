@@ -11,15 +11,28 @@ import pytest
 
 from domain.process import ActInput, Envelope, Outcome
 from domain.processes import PROCESSES
-from domain.rules import EXAMPLE_BOOK
 from ledger.acting import act
+from ledger.calendars import store_calendar
 from ledger.rebuild import differences, rebuild
 from ledger.registry import load_registry, store_rule_book
 from ledger.world import Worlds
 from runtime.pool import open_pool
-from tests.neighbourhood import ACTORS, AFTER, BEFORE, EVERYDAY, GRID, HELPER, LEAD, NOON, ORDINARY, raw_registry
+from tests.neighbourhood import (
+    ACTORS,
+    AFTER,
+    BEFORE,
+    CALENDAR,
+    EVERYDAY,
+    GRID,
+    HELPER,
+    LEAD,
+    NATURAL_BOOK,
+    NOON,
+    ORDINARY,
+    raw_registry,
+)
 
-TABLES = ("case_row", "task", "clock", "wish")
+TABLES = ("case_row", "task", "clock", "wish", "notice")
 
 
 class Office:
@@ -65,7 +78,8 @@ class Office:
 async def office(ledger: str, conn: asyncpg.Connection) -> AsyncIterator[Office]:
     """A ledger with registry and rules, in which five processes have gone different ways."""
     await load_registry(conn, raw_registry(), "lead")
-    await store_rule_book(conn, EXAMPLE_BOOK.version, EXAMPLE_BOOK.model_dump(mode="json"))
+    await store_rule_book(conn, NATURAL_BOOK.version, NATURAL_BOOK.model_dump(mode="json"))
+    await store_calendar(conn, CALENDAR)
     pool = await open_pool(ledger, size=2, role="bihuan_app")
     office = Office(pool)
     await _play(office)
@@ -116,7 +130,7 @@ async def test_a_rebuild_of_sound_tables_changes_no_column(office: Office, conn:
 
 async def test_emptied_tables_come_back(office: Office, conn: asyncpg.Connection) -> None:
     before = await _dump(conn)
-    await conn.execute("truncate case_row, task, clock, wish")
+    await conn.execute("truncate case_row, task, clock, wish, notice")
     done = await rebuild(conn)
     assert {each.what for each in done.differences} == {"missing"}
     assert len(done.differences) == done.rows
