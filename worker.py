@@ -1,4 +1,4 @@
-"""The worker process: settings, connections, one Temporal worker. Nothing imports this module.
+"""The worker process: settings, connections, one Temporal worker, the courier beside it. Nothing imports this module.
 
 Owns the composition only. Tuned as measured (DESIGN §3): many workflow pollers with half of them non-sticky, a short
 sticky timeout so that a restart is felt briefly, no sandbox in production.
@@ -12,6 +12,7 @@ import asyncpg
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.courier import delivering
 from activities.inbox import Inbox
 from activities.recording import Recording
 from domain.errors import Refused
@@ -78,7 +79,7 @@ async def run() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     pool = await open_ledger(endpoints.postgres, settings.pool_size)
     client = await connect(endpoints.temporal, endpoints.namespace, sandboxed=settings.sandbox)
-    async with make_worker(client, pool, settings):
+    async with delivering(settings, pool, endpoints.postgres), make_worker(client, pool, settings):
         log.info("worker_ready", task_queue=settings.task_queue)
         say_ready()
         await stop.wait()

@@ -82,10 +82,11 @@ class Category(Entry):
 
 
 class Person(Entry):
-    """A member of staff; acts and facts carry ``id`` only."""
+    """A member of staff; acts and facts carry ``id`` only. ``email`` is where notices reach them, None for nowhere."""
 
     id: str
     name: str
+    email: str | None = None
 
 
 class Assignment(Entry):
@@ -217,4 +218,19 @@ class Registry(Frozen):
             and (at is None or each.valid(at))
         }
         people = (self.person(each, at) for each in sorted(ids))
+        return tuple(each for each in people if each)
+
+    def holders(self, role: Role, organisation: str | None, grid: str | None, at: date) -> tuple[Person, ...]:
+        """Whoever answers for ``role`` at a place on the day ``at``, in the order of their ids.
+
+        These are the people who hold the role in exactly that place and those who hold it everywhere; without any
+        place everybody who holds it. Who is no longer with the office on that day is not among them.
+        """
+        there = {person.id for person in self.people_with(role, organisation, grid, at)}
+        there |= {
+            each.person
+            for each in self._holders[role]
+            if each.valid(at) and each.organisation is None and each.grid is None
+        }
+        people = (self.person(each, at) for each in sorted(there))
         return tuple(each for each in people if each)

@@ -90,6 +90,17 @@ def _limit(value: object) -> str:
     return str(read)
 
 
+# Plain addresses only: what mail servers of offices accept, and nothing that could end a line of the protocol.
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z0-9-]{1,63}")
+
+
+def _email(value: object) -> str:
+    text = _text(value)
+    if len(text) > 254 or not _EMAIL.fullmatch(text):
+        raise _Unreadable("registry.bad_value", "name@example.org")
+    return text
+
+
 def _kind(value: object) -> OrganisationKind:
     try:
         return OrganisationKind(_text(value))
@@ -138,7 +149,9 @@ _FIELDS: dict[str, tuple[type[Entry], dict[str, _Field]]] = {
         "code": _Field(_code, True), "name": _Field(_text, True), "parent": _Field(_code),
         "on_the_spot": _Field(_truth), "urgency": _Field(_urgency), **_VALIDITY,
     }),
-    "people": (Person, {"id": _Field(_code, True), "name": _Field(_text, True), **_VALIDITY}),
+    "people": (Person, {
+        "id": _Field(_code, True), "name": _Field(_text, True), "email": _Field(_email), **_VALIDITY,
+    }),
     "assignments": (Assignment, {
         "person": _Field(_code, True), "role": _Field(_role, True),
         "organisation": _Field(_code), "grid": _Field(_code), **_VALIDITY,

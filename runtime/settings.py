@@ -18,7 +18,7 @@ from domain.errors import Refused
 from runtime.endpoints import Endpoints, read_endpoints
 
 PREFIX = "BIHUAN_"
-_SECRETS = frozenset({"database_url"})
+_SECRETS = frozenset({"database_url", "smtp_url", "webhook_secret", "apprise_urls"})
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours"}
 
 
@@ -79,6 +79,24 @@ class Settings(BaseSettings):
     )
     pool_size: int = Field(default=10, ge=1, le=100, description="PostgreSQL connections of one worker or console")
     sandbox: bool = Field(default=False, description="Run workflows in the sandbox (slower; for development)")
+    courier: bool = Field(default=True, description="Whether this worker delivers notices")
+    courier_poll: Span = Field(
+        default=timedelta(seconds=5),
+        ge=timedelta(milliseconds=50),
+        description="How often the courier looks for notices of its own accord",
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None, description="Mail server smtp[s]://user:password@host:port; without it no e-mail is sent"
+    )
+    smtp_from: str | None = Field(default=None, description="Sender of the e-mails")
+    webhook_url: str | None = Field(default=None, description="Address that is told of every notice, signed")
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="Secret of the webhook's signature, whsec_ and base64; two during a change"
+    )
+    webhook_private: bool = Field(default=False, description="Let the webhook reach private and loopback addresses")
+    apprise_urls: SecretStr | None = Field(
+        default=None, description="Addresses of other services for apprise, separated by commas or blanks"
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from typing import Annotated, Literal
 
@@ -17,9 +17,12 @@ import typer
 
 from console import output, session
 from domain.errors import Refused
+from domain.limits import office_day
+from ledger.calendars import current_calendar
 from ledger.chain import verify_chain
 from ledger.log import Connection
 from ledger.migrate import pending
+from ledger.outbox import health as outbox_health
 from ledger.queries import latest_streams
 from ledger.rebuild import differences
 from ledger.registry import read_registry, read_rule_books
@@ -32,6 +35,9 @@ Verdict = Literal["OK", "WARN", "FAIL"]
 _LEAST_PYTHON = (3, 11)
 _LITTLE_SPACE, _NO_SPACE = 2 * 1024**3, 200 * 1024**2
 _PATIENCE = timedelta(seconds=4)
+_COURIER_PATIENCE, _LATELY = timedelta(minutes=10), timedelta(days=7)
+_NEAR_HORIZON = timedelta(days=30)
+"""Limits of two months are usual; the list of a year is published in the autumn before it."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +186,25 @@ async def _rules(patient: Patient) -> Finding:
     return Finding("OK", (line, f"rules {books.current}； registry revision {registry.revision}"))
 
 
+async def _calendar(patient: Patient) -> Finding:
+    if patient.conn is None or not patient.schema_ready:
+        return _NO_DATABASE
+    calendar = await current_calendar(patient.conn)
+    if calendar is None:
+        texts = Refused("calendar.none").refusal
+        return Finding("WARN", (texts.message, texts.message_en), (texts.remedy, texts.remedy_en))
+    until = calendar.published_until
+    line = (f"{calendar.version}，放假安排公布至 {until}", f"{calendar.version}, published until {until}")
+    if until - office_day(datetime.now(UTC)) < _NEAR_HORIZON:
+        year = until.year + 1
+        remedy = (
+            f"请导入 {year} 年放假安排：bihuan calendar import 文件。",
+            f"Import the list of {year}: bihuan calendar import FILE.",
+        )
+        return Finding("WARN", line, remedy)
+    return Finding("OK", line)
+
+
 async def _chain(patient: Patient) -> Finding:
     if patient.conn is None or not patient.schema_ready:
         return _NO_DATABASE
@@ -265,6 +290,28 @@ async def _worker(patient: Patient) -> Finding:
     return Finding("OK", (f"队列 {queue} 上有 {number} 个办理进程", f"{number} worker(s) on {queue}"))
 
 
+async def _notices(patient: Patient) -> Finding:
+    if patient.conn is None or not patient.schema_ready:
+        return _NO_DATABASE
+    found = await outbox_health(patient.conn, patience=_COURIER_PATIENCE, since=_LATELY)
+    if found.is_well:
+        return Finding("OK", ("没有积压或失败的通知", "no notice is late or has failed"))
+    parts: list[tuple[str, str]] = []
+    if found.unrouted or found.late:
+        late = found.unrouted + found.late
+        parts.append((f"{late} 条无人投递", f"{late} without a courier"))
+    if found.failed:
+        reason = found.last_error
+        parts.append((f"{found.failed} 份投递失败（{reason}）", f"{found.failed} failed ({reason})"))
+    if found.nobody:
+        parts.append((f"{found.nobody} 条无人接收", f"{found.nobody} reach nobody"))
+    remedy = (
+        "请看 bihuan notice list --failed；检查办理进程、通知设置和登记册中的任职，再用 bihuan notice retry。",
+        "See bihuan notice list --failed; check worker, settings and who holds the roles, then bihuan notice retry.",
+    )
+    return Finding("WARN", ("，".join(zh for zh, _ in parts), ", ".join(en for _, en in parts)), remedy)
+
+
 _CHECKS: tuple[tuple[tuple[str, str], Check], ...] = (
     (("Python", "Python"), _python),
     (("程序", "programs"), _programs),
@@ -273,11 +320,13 @@ _CHECKS: tuple[tuple[tuple[str, str], Check], ...] = (
     (("实例", "instance"), _instance),
     (("数据库", "database"), _postgres),
     (("规则与登记册", "rules and registry"), _rules),
+    (("工作日历", "work calendar"), _calendar),
     (("账本哈希链", "hash chain"), _chain),
     (("查询表", "read models"), _read_models),
     (("主密钥", "master key"), _vault),
     (("Temporal", "Temporal"), _temporal),
     (("办理进程", "worker"), _worker),
+    (("通知", "notices"), _notices),
 )
 
 

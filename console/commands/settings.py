@@ -24,6 +24,14 @@ MEANINGS = {
     "graceful_shutdown": "停止时让进行中的活动再做多久",
     "pool_size": "一个进程的 PostgreSQL 连接数",
     "sandbox": "在沙箱里运行流程（较慢，开发用）",
+    "courier": "本办理进程是否投递通知",
+    "courier_poll": "多久主动查看一次待投递的通知",
+    "smtp_url": "邮件服务器 smtp[s]://用户:密码@主机:端口；不设则不发邮件",
+    "smtp_from": "邮件的发件人",
+    "webhook_url": "每条通知都带签名发往这个地址",
+    "webhook_secret": "回调签名的密钥，whsec_ 加 base64；更换期间可写两个",
+    "webhook_private": "允许回调内网和本机地址",
+    "apprise_urls": "其他通知渠道（apprise）的地址，用逗号或空格分开",
 }
 """What each setting means, in Chinese; the English is the setting's own."""
 

@@ -1,0 +1,374 @@
+"""The ways by which a notice leaves the house: e-mail, signed webhook, and whatever ``apprise`` knows.
+
+Owns protocols, signatures and addresses of the settings. Must not know the ledger's tables and must not try again: an
+attempt either returns or raises ``Undelivered``. What is sent holds codes and redacted text only. The reason of a
+failure is a code of ours: a server's own words may repeat addresses and stay out of tables and logs.
+"""
+
+import asyncio
+import binascii
+import ipaddress
+import json
+import logging
+import smtplib
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from email.message import EmailMessage
+from email.utils import formatdate, parseaddr
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+import httpx
+from pydantic import JsonValue, SecretStr
+from standardwebhooks import Webhook
+
+from domain.errors import Refused
+from domain.notices import NOTICE_KINDS, sentence
+from domain.people import Role
+from ledger.outbox import EMAIL
+from ledger.rows import NoticeRow
+from runtime.settings import PREFIX, Settings
+
+_OFFICE_ZONE = timezone(timedelta(hours=8))
+_TIMEOUT = timedelta(seconds=10)
+_LEAST_SECRET = 24
+"""Bytes; the least the Standard Webhooks specification recommends."""
+
+
+class Undelivered(Exception):  # noqa: N818 - a fact about the attempt
+    """The attempt failed. ``reason`` is short and holds neither personal data nor secrets.
+
+    ``final`` says that trying again of one's own accord is of no use.
+    """
+
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        super().__init__(reason)
+        self.reason, self.final = reason, final
+
+
+@dataclass(frozen=True)
+class Message:
+    """A notice on its way; ``address`` is the receiver's e-mail address where a channel needs one."""
+
+    notice: NoticeRow
+    address: str | None = None
+
+    def text(self, language: str) -> str:
+        """The sentence people read; the bare kind when a newer release has written one we do not know."""
+        if self.notice.kind not in NOTICE_KINDS:
+            return self.notice.kind
+        return sentence(self.notice.kind, self.notice.params, language)
+
+    def body(self) -> str:
+        """The whole message for people, Chinese first."""
+        at = self.notice.at.astimezone(_OFFICE_ZONE)
+        lines = [self.text("zh"), self.text("en"), ""]
+        if self.notice.role == Role.RESIDENT and self.notice.person is None:
+            lines.append("请转告居民 / please tell the resident")
+        lines.append(f"编号 / number: {self.notice.stream}")
+        lines.append(f"时间（北京时间）/ time (Beijing): {at:%Y-%m-%d %H:%M}")
+        lines.append(f"通知 / notice: {self.notice.id}")
+        return "\n".join(lines)
+
+
+class Channel(Protocol):
+    """One way out. ``receivers`` are the numbers of its addresses; None means people, each at an address of their own.
+
+    ``send`` delivers to one receiver or raises ``Undelivered``; it may be cancelled at any time. A repeated ``send``
+    carries the same id, so that receivers can tell. ``close`` gives connections back.
+    """
+
+    name: str
+    receivers: tuple[str, ...] | None
+
+    async def send(self, message: Message, receiver: str) -> None:
+        """Deliver ``message``."""
+
+    async def close(self) -> None:
+        """End what is open."""
+
+
+def _wrong(name: str, reason: str) -> Refused:
+    variable = PREFIX + name.upper()
+    return Refused("settings.invalid", field=variable, name=variable, reason=reason)
+
+
+def open_channels(settings: Settings) -> tuple[Channel, ...]:
+    """The channels that the settings name; no server is asked yet.
+
+    Raises ``Refused``: ``settings.invalid`` for what cannot be used, ``notice.apprise_missing`` when addresses for
+    ``apprise`` are given and it is not installed.
+    """
+    channels: list[Channel] = []
+    if settings.smtp_url is not None:
+        channels.append(Email(settings.smtp_url, settings.smtp_from))
+    if settings.webhook_url is not None:
+        secret = settings.webhook_secret
+        channels.append(SignedWebhook(settings.webhook_url, secret, private=settings.webhook_private))
+    if settings.apprise_urls is not None:
+        channels.append(OtherServices(settings.apprise_urls))
+    return tuple(channels)
+
+
+class Email:
+    """E-mail by SMTP: ``smtps`` is encrypted from the first byte, ``smtp`` as soon as the server offers STARTTLS.
+
+    A password is never sent over a connection that is not encrypted; certificates are checked. The Message-ID is
+    made of the notice's id.
+    """
+
+    name = EMAIL
+    receivers: tuple[str, ...] | None = None
+
+    def __init__(self, url: SecretStr, sender: str | None) -> None:
+        parts = urlsplit(url.get_secret_value())
+        try:
+            port = parts.port
+        except ValueError:
+            port = 0
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname or port == 0:
+            raise _wrong("smtp_url", "smtp[s]://user:password@host:port")
+        address = parseaddr(sender or "")[1]
+        if "@" not in address or not (sender or "").isprintable():
+            raise _wrong("smtp_from", "name@example.org")
+        self._implicit = parts.scheme == "smtps"
+        self._host = parts.hostname
+        self._login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+        self._port = port or (465 if self._implicit else 587 if self._login else 25)
+        self._sender, self._address = str(sender), address
+        self._domain = address.rpartition("@")[2]
+
+    async def send(self, message: Message, receiver: str) -> None:
+        """Deliver to the address of the message."""
+        if message.address is None:
+            raise Undelivered("no address", final=True)
+        await asyncio.to_thread(self._send, self._written(message, message.address), message.address)
+
+    async def close(self) -> None:
+        """Nothing is open between two e-mails."""
+
+    def _written(self, message: Message, to: str) -> EmailMessage:
+        email = EmailMessage()
+        subject = " ".join(message.text("zh").split())
+        email["Subject"] = subject if len(subject) <= 80 else f"{subject[:79]}…"
+        email["From"], email["To"] = self._sender, to
+        email["Date"] = formatdate(message.notice.at.timestamp())
+        email["Message-ID"] = f"<{message.notice.id}@{self._domain}>"
+        # Out-of-office programs must not answer a program.
+        email["Auto-Submitted"] = "auto-generated"
+        email["X-Bihuan-Kind"] = message.notice.kind
+        email.set_content(message.body())
+        return email
+
+    def _send(self, email: EmailMessage, to: str) -> None:
+        try:
+            server = self._connected()
+            try:
+                server.send_message(email, self._address, [to])
+            finally:
+                _part_from(server)
+        except smtplib.SMTPRecipientsRefused as error:
+            code = next(iter(error.recipients.values()))[0]
+            raise Undelivered(f"smtp {code}", final=code >= 500) from None
+        except smtplib.SMTPResponseException as error:
+            raise Undelivered(f"smtp {error.smtp_code}") from None
+        except (smtplib.SMTPException, OSError) as error:
+            raise Undelivered(_name(error)) from None
+
+    def _connected(self) -> smtplib.SMTP:
+        options: dict[str, Any] = {"local_hostname": self._domain, "timeout": _TIMEOUT.total_seconds()}
+        if self._implicit:
+            context = ssl.create_default_context()
+            server: smtplib.SMTP = smtplib.SMTP_SSL(self._host, self._port, context=context, **options)
+        else:
+            server = smtplib.SMTP(self._host, self._port, **options)
+        try:
+            server.ehlo()
+            if not self._implicit and server.has_extn("starttls"):
+                server.starttls(context=ssl.create_default_context())
+                server.ehlo()
+            elif not self._implicit and self._login:
+                raise Undelivered("no encryption for the password")
+            if self._login:
+                server.login(*self._login)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+
+def _part_from(server: smtplib.SMTP) -> None:
+    """Say good-bye; once the message has been taken nothing that goes wrong here makes it untaken."""
+    try:
+        server.quit()
+    except (smtplib.SMTPException, OSError):
+        server.close()
+
+
+class SignedWebhook:
+    """A signed POST as the Standard Webhooks specification has it, its body a CloudEvent in JSON.
+
+    ``webhook-id`` is the notice's id. No redirect is followed, any 2xx answer is delivery, the answer's body is not
+    read. The name is resolved first and the connection goes to what was checked: private, loopback and other
+    addresses inside are refused unless ``private``, whatever the name is made to mean a moment later. Proxies of the
+    environment are not used, for they would connect elsewhere.
+    """
+
+    name = "webhook"
+    receivers: tuple[str, ...] | None = ("1",)
+
+    def __init__(self, url: str, secret: SecretStr | None, *, private: bool) -> None:
+        try:
+            self._url = httpx.URL(url)
+        except httpx.InvalidURL:
+            raise _wrong("webhook_url", "https://host/path") from None
+        if self._url.scheme not in ("http", "https") or not self._url.host or self._url.userinfo:
+            raise _wrong("webhook_url", "https://host/path")
+        self._signers = _signers(secret)
+        self._private = private
+        # It would log every address it calls, and a path may hold a token.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+        # The system's own certificates (SSL_CERT_FILE adds an office's): not those of a package.
+        self._client = httpx.AsyncClient(
+            verify=ssl.create_default_context(),
+            timeout=_TIMEOUT.total_seconds(),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def send(self, message: Message, receiver: str) -> None:
+        """Deliver to the address of the settings."""
+        body = json.dumps(cloud_event(message), ensure_ascii=False, separators=(",", ":"))
+        now, id_ = datetime.now(UTC), str(message.notice.id)
+        headers = {
+            "Host": self._url.netloc.decode("ascii"),
+            "Content-Type": "application/cloudevents+json; charset=utf-8",
+            "User-Agent": "bihuan",
+            "webhook-id": id_,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": " ".join(signer.sign(id_, now, body) for signer in self._signers),
+        }
+        try:
+            # The certificate is checked against the name, the connection goes to the address.
+            extensions = {"sni_hostname": self._url.raw_host.decode("ascii")}
+            address = self._url.copy_with(host=await self._resolved())
+            request = self._client.build_request(
+                "POST", address, content=body.encode(), headers=headers, extensions=extensions
+            )
+            response = await self._client.send(request, stream=True)
+            await response.aclose()
+        except (httpx.HTTPError, OSError) as error:
+            raise Undelivered(_name(error)) from None
+        if not response.is_success:
+            raise Undelivered(f"http {response.status_code}", final=response.status_code == httpx.codes.GONE)
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._client.aclose()
+
+    async def _resolved(self) -> str:
+        host, port = self._url.raw_host.decode("ascii"), self._url.port
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        addresses = [str(each[4][0]) for each in found]
+        if not self._private and not all(is_public(address) for address in addresses):
+            raise Undelivered("private address", final=True)
+        return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the public Internet, also when it wraps one of version 4."""
+    if "%" in address:
+        return False  # an address with a zone is one of this machine's own networks
+    found = ipaddress.ip_address(address)
+    inner: list[ipaddress.IPv4Address | None] = []
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = [found.ipv4_mapped, found.sixtofour, *(found.teredo or ())]
+    if any(each is not None and not is_public(str(each)) for each in inner):
+        return False
+    return found.is_global and not found.is_multicast and not found.is_reserved
+
+
+def cloud_event(message: Message) -> dict[str, JsonValue]:
+    """The notice as a CloudEvent 1.0: codes, redacted text and both sentences, no personal data."""
+    notice = message.notice
+    return {
+        "specversion": "1.0",
+        "id": str(notice.id),
+        "type": f"cn.bihuan.notice.{notice.kind}",
+        "source": "urn:bihuan",
+        "subject": notice.stream,
+        "time": notice.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "datacontenttype": "application/json",
+        "data": {
+            "kind": notice.kind,
+            "process": notice.process,
+            "seq": notice.seq,
+            "role": notice.role,
+            "organisation": notice.organisation,
+            "grid": notice.grid,
+            "person": notice.person,
+            "params": dict(notice.params),
+            "zh": message.text("zh"),
+            "en": message.text("en"),
+        },
+    }
+
+
+def _signers(secret: SecretStr | None) -> list[Webhook]:
+    """One signer for each secret given: while a secret is being changed both sign."""
+    given = secret.get_secret_value().split() if secret else []
+    reason = f"whsec_… (base64, ≥ {_LEAST_SECRET} bytes)"
+    try:
+        lengths = [len(binascii.a2b_base64(each.removeprefix("whsec_") + "==")) for each in given]
+    except binascii.Error:
+        raise _wrong("webhook_secret", reason) from None
+    if not lengths or min(lengths) < _LEAST_SECRET:
+        raise _wrong("webhook_secret", reason)
+    return [Webhook(each) for each in given]
+
+
+class OtherServices:
+    """Other services by ``apprise``, the optional extra ``notify``: one delivery for each address, in their order."""
+
+    name = "apprise"
+
+    def __init__(self, urls: SecretStr) -> None:
+        apprise = _apprise()
+        # What it logs may hold the tokens in the addresses.
+        logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+        all_of_them = apprise.Apprise()
+        if not all_of_them.add(urls.get_secret_value()) or len(all_of_them) == 0:
+            raise _wrong("apprise_urls", "service://…, service://…")
+        self._make: Callable[[], Any] = apprise.Apprise
+        self._services = {str(number): service for number, service in enumerate(all_of_them, start=1)}
+        self.receivers: tuple[str, ...] | None = tuple(self._services)
+
+    async def send(self, message: Message, receiver: str) -> None:
+        """Deliver to the address with this number."""
+        if receiver not in self._services:
+            raise Undelivered("no such address", final=True)
+        one = self._make()
+        one.add(self._services[receiver])
+        title = f"闭环 {message.notice.stream[:13]}"
+        if not await one.async_notify(body=message.body(), title=title):
+            raise Undelivered("not taken")
+
+    async def close(self) -> None:
+        """Nothing is open between two messages."""
+
+
+def _apprise() -> Any:
+    try:
+        import apprise
+    except ImportError:
+        raise Refused("notice.apprise_missing", field=f"{PREFIX}APPRISE_URLS") from None
+    return apprise
+
+
+def _name(error: Exception) -> str:
+    """What kind of error it was; its words may hold addresses."""
+    return "name not found" if isinstance(error, socket.gaierror) else type(error).__name__
