@@ -1,8 +1,9 @@
 """Record the histories that ``test_replay.py`` replays.
 
-    .venv/bin/python -m tests.histories.record
+    .venv/bin/python -m tests.histories.record [PATH ...]
 
-walks each path of ``PATHS`` on real servers and writes one ``<path>.json`` beside this file. A recorded history is a
+walks each path of ``PATHS`` that has no record yet, or those named, on real servers and writes one ``<path>.json``
+beside this file. A recorded history is a
 promise to every case that is open in some office: when a release of the shell cannot replay it, mend the shell
 (``workflow.patched``) and do not record it anew. Record when a path is new; the old files stay.
 """
@@ -12,7 +13,7 @@ import json
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -23,12 +24,13 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from domain.errors import Refused
+from domain.people import RULES_OFFICE
 from runtime.leaving import leave
 from runtime.plugin import bihuan_plugin
 from runtime.postgres import EmbeddedPostgres
 from runtime.temporal_server import EmbeddedTemporal, temporal_binary
 from tests.conftest import SEARCH_ATTRIBUTE_KEYS
-from tests.neighbourhood import AFTER, HELPER, LEAD, OTHER
+from tests.neighbourhood import AFTER, EXAMPLE_BOOK, HELPER, LEAD, NATURAL_BOOK, OTHER
 from tests.workflows.clockwork import Clockwork
 from tests.workflows.departments import Department, at_work, handled, returned
 from tests.workflows.office import WORKLOAD, Office, furnish, open_office
@@ -68,7 +70,7 @@ async def overdue_rework_reopened(office: Office, clocks: Clockwork) -> str:
 async def helpers_and_return(office: Office, clocks: Clockwork) -> str:
     stream = await office.register()
     await office.walk(stream, until="dispatch")
-    await office.do(stream, "handler", "return_task", reason="不属我部门", legal_basis="职责清单第三条")
+    await office.do(stream, "handler", "return_task", reason="不属我部门", legal_basis="职责清单第三条", proposed=OTHER)
     await office.do(stream, "dispatcher", "dispatch", lead=OTHER, helpers=[HELPER])
     for who in ("helper", "other"):
         await office.do(stream, who, "accept")
@@ -142,6 +144,53 @@ async def wish_lapsed(office: Office, clocks: Clockwork) -> str:
     return stream
 
 
+async def ladder_climbed(office: Office, clocks: Clockwork) -> str:
+    await office.live_by(EXAMPLE_BOOK)
+    stream = await office.register()
+    await clocks.forward(stream, 60 * DAY)
+    await office.until(stream, "level_raised")
+    await office.walk(stream, until="whistle")
+    return stream
+
+
+async def suspended_and_asked(office: Office, clocks: Clockwork) -> str:
+    await office.live_by(EXAMPLE_BOOK)
+    stream = await office.register()
+    await office.walk(stream, until="accept")
+    await office.do(stream, "handler", "request_extension", length="5wd", reason="材料未到")
+    await office.do(stream, "dispatcher", "decide_extension", granted=True, reason="同意")
+    await office.do(stream, "handler", "ask_resident", question="哪一天在家？")
+    await office.do(stream, "dispatcher", "suspend", reason="awaiting_party", explanation="户主外出", requested_by=LEAD)
+    await clocks.forward(stream, 20 * DAY)
+    await office.until(stream, "resumed")
+    await office.do(stream, "supervisor", "supervise", to=LEAD, text="请说明进展")
+    await office.do(stream, "handler", "reply_supervision", order=1, text="本周完成")
+    return stream
+
+
+async def returned_to_arbitration(office: Office, clocks: Clockwork) -> str:
+    await office.live_by(EXAMPLE_BOOK)
+    stream = await office.register()
+    await office.walk(stream, until="dispatch")
+    back = {"reason": "不属我部门", "legal_basis": "职责清单第三条"}
+    await office.do(stream, "handler", "return_task", proposed=OTHER, **back)
+    await office.do(stream, "dispatcher", "arbitrate", decision="force", reason="属你部门")
+    await clocks.forward(stream, 2 * DAY)
+    await office.until(stream, "accepted")
+    await office.do(stream, "handler", "add_helper", department=HELPER, reason="需要停水")
+    return stream
+
+
+async def other_rules_adopted(office: Office, clocks: Clockwork) -> str:
+    await office.live_by(EXAMPLE_BOOK)
+    stream = await office.register()
+    await office.walk(stream, until="accept")
+    await office.live_by(EXAMPLE_BOOK.model_copy(update={"version": "later", "extension_most": 2}))
+    await office.do(stream, RULES_OFFICE, "adopt_rules", rules="later", reason="新规施行")
+    await office.walk(stream, after="accept", until="strike_off")
+    return stream
+
+
 PATHS: tuple[Callable[[Office, Clockwork], Awaitable[str]], ...] = (
     plain_loop_archived,
     on_the_spot_archived,
@@ -154,11 +203,15 @@ PATHS: tuple[Callable[[Office, Clockwork], Awaitable[str]], ...] = (
     ledger_shut_for_a_while,
     wish_thanked,
     wish_lapsed,
+    ladder_climbed,
+    suspended_and_asked,
+    returned_to_arbitration,
+    other_rules_adopted,
 )
 
 
-async def record(folder: Path) -> None:
-    """Record every path into ``folder``."""
+async def record(folder: Path, names: Sequence[str] = ()) -> None:
+    """Record the paths of these names into ``folder``, or those that have no record there."""
     async with AsyncExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bihuan-")))
         postgres = await stack.enter_async_context(EmbeddedPostgres(scratch / "postgres"))
@@ -175,8 +228,13 @@ async def record(folder: Path) -> None:
         with clocks.by_hand():
             async with open_office(clocks.client, postgres.dsn(), scratch / "key") as office:
                 for path in PATHS:
+                    if not _is_wanted(folder, path.__name__, names):
+                        continue
                     await office.give_system(None)
+                    await office.live_by(NATURAL_BOOK)
                     _write(folder / f"{path.__name__}.json", await _history(office.client, await path(office, clocks)))
+        if not _is_wanted(folder, "continued_first_run", names):
+            return
         config = ["limit.historyCount.suggestContinueAsNew=40"]
         server = EmbeddedTemporal(scratch / "temporal", ui=False, dynamic_config=config)
         await stack.enter_async_context(server)
@@ -187,6 +245,10 @@ async def record(folder: Path) -> None:
             await office.walk(stream)
             _write(folder / "continued_first_run.json", await _history(client, stream, run_id=first))
             _write(folder / "continued_last_run.json", await _history(client, stream))
+
+
+def _is_wanted(folder: Path, name: str, names: Sequence[str]) -> bool:
+    return name in names if names else not (folder / f"{name}.json").exists()
 
 
 async def _history(client: Client, stream: str, *, run_id: str | None = None) -> str:
@@ -210,5 +272,5 @@ def _write(path: Path, history: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(record(FOLDER))
+    asyncio.run(record(FOLDER, sys.argv[1:]))
     leave(0)

@@ -6,18 +6,26 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
-from domain.process import Plan, Start, World
+from domain.notices import Notice
+from domain.process import Event, Plan, Start, World
 from domain.processes import process_of
 from ledger.chain import verify_chain
 from ledger.log import Connection, Json, Recorded, history, streams
 from ledger.projection import project
-from ledger.rows import CaseRow, ClockRow, TaskRow, WishRow
+from ledger.rows import CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
 from tests.waiting import eventually
 from workflows.ids import STATE
 
 Table = dict[tuple[str, ...], Json]
-KEYS = {"case_row": ("id",), "task": ("stream", "id"), "clock": ("stream", "id"), "wish": ("id",)}
-MODELS: dict[str, Any] = {"case_row": CaseRow, "task": TaskRow, "clock": ClockRow, "wish": WishRow}
+STREAM = {"case_row": "id", "task": "stream", "clock": "stream", "wish": "id", "notice": "stream"}
+KEYS = {"case_row": ("id",), "task": ("stream", "id"), "clock": ("stream", "id"), "wish": ("id",), "notice": ("id",)}
+MODELS: dict[str, Any] = {
+    "case_row": CaseRow,
+    "task": TaskRow,
+    "clock": ClockRow,
+    "wish": WishRow,
+    "notice": NoticeRow,
+}
 
 
 class Folded:
@@ -30,13 +38,18 @@ class Folded:
         self.seq, self.hash = events[-1].seq, events[-1].hash
         self.tables: dict[str, Table] = {name: {} for name in KEYS}
         before: tuple[Any, Plan] | None = None
+        told: list[tuple[int, Event, tuple[Notice, ...]]] = []
         for number, event in enumerate(events):
-            self.state = self.process.evolve(self.state, self.process.event.validate_python(event.body))
+            fact = self.process.event.validate_python(event.body)
+            self.state = self.process.evolve(self.state, fact)
+            if notices := self.process.notices(self.state, fact):
+                told.append((event.seq, fact, notices))
             last = number + 1 == len(events) or events[number + 1].command_id != event.command_id
             if last:
                 self.plan = self.process.plan(self.state, world)
-                self._keep(project(stream, event.seq, times[str(event.command_id)], before, (self.state, self.plan)))
-                before = (self.state, self.plan)
+                at = times[str(event.command_id)]
+                self._keep(project(stream, event.seq, at, before, (self.state, self.plan), told))
+                before, told = (self.state, self.plan), []
 
     def _keep(self, rows: dict[str, list[Json]]) -> None:
         for name, changed in rows.items():
@@ -59,7 +72,7 @@ async def read_models(conn: Connection, stream: str) -> dict[str, Table]:
     """The rows of a stream as the database has them, in the form the projection writes."""
     found: dict[str, Table] = {}
     for name, columns in KEYS.items():
-        rows = await conn.fetch(f"select * from {name} where {columns[0]} = $1", stream)
+        rows = await conn.fetch(f"select * from {name} where {STREAM[name]} = $1", stream)
         models = [MODELS[name](**row).model_dump(mode="json") for row in rows]
         found[name] = {tuple(str(row[column]) for column in columns): row for row in models}
     return found

@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from domain.process import HAND_OVER, HandOver, HandOverResult, Report
-from tests.neighbourhood import AFTER, LEAD
+from tests.neighbourhood import AFTER, LEAD, OTHER
 from tests.workflows.office import WORKLOAD, Office
 
 SOON = timedelta(milliseconds=100)
@@ -26,7 +26,7 @@ def handled(person: str = "handler", **changes: Any) -> Report:
 
 def returned() -> Report:
     """The report that a task is not the department's."""
-    fields: dict[str, Any] = {"reason": "不属我部门", "legal_basis": "职责清单第三条"}
+    fields: dict[str, Any] = {"reason": "不属我部门", "legal_basis": "职责清单第三条", "proposed": OTHER}
     return Report(result=HandOverResult.RETURNED, person="handler", fields=fields)
 
 

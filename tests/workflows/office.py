@@ -15,15 +15,29 @@ from temporalio.client import Client, WorkflowHandle
 from console.desk import Desk, new_stream
 from domain.people import Actor
 from domain.process import HAND_OVER, Answer, Start, World
-from domain.rules import EXAMPLE_BOOK, RuleBook
+from domain.rules import RuleBook
 from ledger.acting import state_of
+from ledger.calendars import store_calendar
 from ledger.log import Recorded, history
 from ledger.migrate import migrate
-from ledger.registry import load_registry, read_registry, read_rule_books, store_rule_book
+from ledger.registry import load_registry, store_rule_book
 from ledger.vault import MasterKey, Vault
+from ledger.world import read_world
 from runtime.pool import open_pool
 from runtime.settings import Settings
-from tests.neighbourhood import ACTORS, AFTER, BEFORE, EVERYDAY, GRID, LEAD, ORDINARY, REGISTRY, raw_registry
+from tests.neighbourhood import (
+    ACTORS,
+    AFTER,
+    BEFORE,
+    CALENDAR,
+    EVERYDAY,
+    GRID,
+    LEAD,
+    NATURAL_BOOK,
+    ORDINARY,
+    REGISTRY,
+    raw_registry,
+)
 from tests.waiting import eventually
 from tests.workflows.accounts import check_books
 from tests.workflows.clockwork import Clockwork
@@ -125,11 +139,16 @@ class Office:
             await load_registry(conn, raw_registry(organisations=units), "test")
         await self.learn()
 
+    async def live_by(self, book: RuleBook) -> None:
+        """Let cases opened from now on live by ``book``."""
+        async with self.owner.acquire() as conn:
+            await store_rule_book(conn, book.version, book.model_dump(mode="json"))
+        await self.learn()
+
     async def learn(self) -> None:
         """Know the registry and the rule books as they stand now."""
         async with self.owner.acquire() as conn:
-            books = await read_rule_books(conn)
-            self._world = World(registry=await read_registry(conn), rule_books=books.books, current_rules=books.current)
+            self._world = await read_world(conn)
 
     # --- looking ----------------------------------------------------------------------------------------------
 
@@ -211,13 +230,14 @@ class Office:
             return await check_books(conn, self.client, lambda: self._world, only=names - self.forked)
 
 
-async def furnish(dsn: str, book: RuleBook = EXAMPLE_BOOK) -> None:
+async def furnish(dsn: str, book: RuleBook = NATURAL_BOOK) -> None:
     """Schema, registry and rule book of the neighbourhood in an empty database."""
     await migrate(dsn)
     conn = await asyncpg.connect(dsn)
     try:
         await load_registry(conn, raw_registry(), "test")
         await store_rule_book(conn, book.version, book.model_dump(mode="json"))
+        await store_calendar(conn, CALENDAR)
     finally:
         await conn.close()
 
