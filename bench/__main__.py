@@ -33,9 +33,11 @@ from bench.writes import LoopWrites, make_tables
 from console.desk import Desk
 from domain.errors import Refused
 from domain.registry_problem import RawRegistry
-from domain.rules import EXAMPLE_BOOK
+from ledger.calendar_files import from_library
+from ledger.calendars import store_calendar
 from ledger.migrate import migrate
 from ledger.registry import load_registry, store_rule_book
+from ledger.rule_files import example_book
 from ledger.vault import MasterKey, Vault
 from runtime.children import Child
 from runtime.embedded import Instance, own_child
@@ -116,7 +118,9 @@ async def _prepare(dsn: str) -> None:
     conn: asyncpg.Connection = await asyncpg.connect(dsn)
     try:
         await load_registry(conn, RawRegistry.of(NEIGHBOURHOOD), "bench")
-        await store_rule_book(conn, EXAMPLE_BOOK.version, EXAMPLE_BOOK.model_dump(mode="json"))
+        example = example_book()
+        await store_rule_book(conn, example.version, example.model_dump(mode="json"))
+        await store_calendar(conn, from_library())
         await make_tables(conn)
     finally:
         await conn.close()

@@ -28,7 +28,7 @@ from domain.wish import Command as WishCommand
 from ledger.acting import state_of
 from ledger.log import Connection
 from ledger.queries import ids_beginning
-from ledger.registry import read_registry, read_rule_books
+from ledger.world import read_world
 
 _SHORT_ID = re.compile(r"(?:[a-z]+-)?[0-9a-f]{4,32}")
 _FREE_TEXT = frozenset((*get_args(Text)[1:], *get_args(Line)[1:]))
@@ -140,12 +140,6 @@ async def find_stream(conn: Connection, process: str, name: str) -> str:
     return found[0] if found else beginning
 
 
-async def world_of(conn: Connection) -> World:
-    """Registry and rule books as they stand now."""
-    books = await read_rule_books(conn)
-    return World(registry=await read_registry(conn), rule_books=books.books, current_rules=books.current)
-
-
 async def actor_for(
     conn: Connection,
     process: Process[Any],
@@ -168,7 +162,7 @@ async def actor_for(
         raise Refused("field.invalid", field="--role", reason=", ".join(each for each in Role if each != Role.SYSTEM))
     if wanted == Role.RESIDENT:
         return Actor(person=person, role=Role.RESIDENT)
-    world = await world_of(conn)
+    world = await read_world(conn)
     assert world.registry is not None, "a registry read from the ledger is never None"
     held = world.registry.assignments_of(person, office_day(datetime.now(UTC)))
     actors = [

@@ -57,6 +57,7 @@ def draw_case(stream: str, state: Case, registry: Registry, until: datetime | No
     _departments(state, registry)
     _tasks(plan.tasks, registry, at)
     _clocks(state, at)
+    _orders(state, registry)
     _outcome(state)
 
 
@@ -64,7 +65,15 @@ def _stage(state: Case) -> str:
     parts = [output.say(*STAGE_NAMES[state.stage])]
     if state.rework_count:
         parts.append(output.say(f"已返工 {state.rework_count} 次", f"{state.rework_count} rework(s)"))
-    if state.level != "community":
+    if state.suspension is not None:
+        why = words.word(words.SUSPEND, state.suspension.reason)
+        until = output.local(state.suspension.until)
+        parts.append(output.say(f"停表（{why}，至 {until}）", f"suspended ({why}, until {until})"))
+    if state.shelf is not None:
+        parts.append(output.say("挂账", "shelved"))
+        if state.shelf.is_backlog:
+            parts.append(output.say("积存", "backlog"))
+    if state.level not in ("grid", "community"):
         parts.append(output.say("由{}负责", "answered for by the {}").format(words.word(words.LEVEL, state.level)))
     return " · ".join(parts)
 
@@ -151,15 +160,32 @@ def _clocks(state: Case, at: datetime) -> None:
     output.line("\n时限", "\nLimits")
     rows = [
         (
-            " ".join(part for part in (words.word(words.CLOCK, clock.kind), clock.organisation) if part),
-            output.say(clock.limit.chinese, str(clock.limit)),
+            " ".join(part for part in (words.word(words.CLOCK, clock.kind), clock.organisation or clock.step) if part),
+            output.say(clock.whole_limit.chinese, str(clock.whole_limit)),
             words.light(clock.light),
             clock.due_at,
-            output.remaining(clock.due_at, at),
+            output.remaining(clock.due_at, at) + (output.say(" 暂定", " provisional") if clock.provisional else ""),
         )
         for clock in running
     ]
     output.table([("时限", "limit"), ("多久", "length"), ("灯", "light"), ("截止", "due"), ("", "")], rows)
+
+
+def _orders(state: Case, registry: Registry) -> None:
+    if not state.orders:
+        return
+    output.line("\n督办", "\nSupervision")
+    rows = [
+        (
+            order.number,
+            output.say("催办通知书", "written urging") if order.urging else output.say("督办", "order"),
+            _name(order.to, registry),
+            order.at,
+            order.replied_at or output.say("待回复", "no reply yet"),
+        )
+        for order in state.orders
+    ]
+    output.table([("号", "no."), ("", ""), ("单位", "unit"), ("时间", "at"), ("回复", "replied")], rows)
 
 
 def _outcome(state: Case) -> None:

@@ -39,10 +39,14 @@ COMMANDS: dict[str, Entry] = {
     "case": Entry("console.commands.case:app", "诉求：列表、详情、流水、登记、办理", "requests: list, show, act"),
     "task": Entry("console.commands.task:app", "待办事项", "what waits to be done"),
     "wish": Entry("console.commands.wish:app", "微心愿：列表、详情、发布、办理", "wishes: list, show, publish, act"),
+    "notice": Entry("console.commands.notice:app", "通知：送达、已读、重新投递", "notices: delivered, seen, try again"),
     "import": Entry("console.commands.import_:command", "从文件批量导入诉求", "import requests from a file"),
     "registry": Entry(
         "console.commands.registry:app", "登记册：单位、网格、类别、人员", "organisations, grids, people"
     ),
+    "calendar": Entry("console.commands.calendar:app", "工作日历：放假安排、推算到期", "days off, due times"),
+    "rules": Entry("console.commands.rules:app", "规则：检查、导入、查看各项时限", "limits, ladder, channels"),
+    "rehearse": Entry("console.commands.rehearse:command", "用已办结的诉求试算规则或日历", "try rules on closed cases"),
     "feed": Entry("console.commands.feed:command", "按顺序读出全部流水", "read all events in order"),
     "rebuild": Entry("console.commands.rebuild:command", "用账本重建查询表", "rebuild the read models from the log"),
     "migrate": Entry("console.commands.migrate:command", "升级数据库结构", "bring the database up to date"),

@@ -19,7 +19,9 @@ from ledger.log import Recorded, history
 
 _QUIET = frozenset(
     {"kind", "at", "by", "rules", "evidence", "wording", "reporter", "place", "found_at", "channel", "rules_version"}
-    | {"everyday", "limits", "concluding", "external_id"}
+    | {"everyday", "limits", "concluding", "external_id", "rungs", "reckoning", "told", "warn_at", "clocks", "kept"}
+    | {"followed"}
+    | {"rung", "old_calendar", "justified", "to_arbitration", "provisional"}
 )
 _TRUTH: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     "lead": (("主办", "lead"), ("协办", "helper")),
@@ -28,15 +30,35 @@ _TRUTH: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     "solved": (("已解决", "solved"), ("未解决", "not solved")),
     "contacted": (("已联系居民", "resident contacted"), ("", "")),
     "reached": (("", ""), ("未能联系", "not reached")),
+    "granted": (("同意", "granted"), ("不同意", "denied")),
+    "deemed": (("逾期视为签收", "deemed received"), ("", "")),
+    "automatic": (("自动", "automatic"), ("", "")),
+    "urging": (("催办通知书", "written urging"), ("", "")),
+    "final": (("终局", "final"), ("", "")),
+    "skipped": (("已跳过", "skipped"), ("", "")),
+    "public": (("公开答复", "in public"), ("", "")),
+}
+_INSTANTS: dict[str, tuple[str, str]] = {
+    "due_at": ("截止", "due"),
+    "return_until": ("可退单至", "may be returned until"),
+    "until": ("至", "until"),
+    "since": ("自", "since"),
+    "stood_at": ("位于", "at"),
+    "reply_by": ("回复截止", "reply by"),
+    "backlog_at": ("计入积存", "backlog from"),
+    "review": ("复核", "review"),
+    "charged_from": ("计时自", "charged from"),
+    "reopen_until": ("可重开至", "may be reopened until"),
 }
 _CODES: dict[str, words.Words] = {
     "urgency": words.URGENCY,
     "mode": words.MODE,
     "level": words.LEVEL,
     "satisfaction": words.SATISFACTION,
-    "reason": words.REASON,
+    "reason": {**words.REASON, **words.SUSPEND},
     "cause": words.REASON,
     "to": words.AUDIENCE,
+    "decision": words.ARBITRATION,
 }
 
 
@@ -95,8 +117,15 @@ def summary(body: Mapping[str, Any]) -> str:
             continue
         if isinstance(value, bool):
             parts.append(output.say(*_TRUTH[name][0 if value else 1]) if name in _TRUTH else "")
+        elif name in _INSTANTS:
+            parts.append(f"{output.say(*_INSTANTS[name])} {output.local(datetime.fromisoformat(str(value)))}")
         elif name in _CODES:
             parts.append(words.word(_CODES[name], str(value)))
+        elif name == "reviews":
+            dates = "、".join(output.local(datetime.fromisoformat(str(each)))[:10] for each in value)
+            parts.append(f"{output.say('复核', 'reviews')} {dates}")
+        elif name == "changes":
+            parts.append(output.say(f"{len(value)} 个时限有变", f"{len(value)} limit(s) moved"))
         elif name == "clock_id":
             kind, _, unit = str(value).partition(":")
             parts.append(f"{words.word(words.CLOCK, kind.partition('#')[0])} {unit}".strip())

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from console.output import say, styled
+from domain.case.vocabulary import LEVEL_NAMES
+from domain.ladder import CLOCK_NAMES
 from domain.people import ROLE_NAMES, Actor, Role
+from domain.rules import SUSPEND_REASON_NAMES
 
 Words = Mapping[str, tuple[str, str]]
 
@@ -23,7 +26,7 @@ MODE: Words = {
     "consultation": ("协调商办", "by consultation"),
 }
 LIGHT: Words = {"green": ("正常", "in time"), "yellow": ("临期", "due soon"), "red": ("超期", "overdue")}
-LEVEL: Words = {"community": ("社区", "community"), "street": ("街道", "street"), "district": ("区", "district")}
+LEVEL: Words = {level.value: names for level, names in LEVEL_NAMES.items()}
 SATISFACTION: Words = {
     "very_satisfied": ("非常满意", "very satisfied"),
     "satisfied": ("满意", "satisfied"),
@@ -36,6 +39,11 @@ TASK: Words = {
     "triage": ("研判、吹哨", "triage, whistle"),
     "handle_on_spot": ("现场办结", "handle on the spot"),
     "dispatch": ("派单", "dispatch"),
+    "arbitrate": ("仲裁退单", "arbitrate the return"),
+    "decide_extension": ("审批延期", "decide on an extension"),
+    "review_shelf": ("复核挂账", "review the shelf"),
+    "reply_supervision": ("回复督办", "reply to the supervision"),
+    "answer_publicly": ("公开答复", "answer in public"),
     "handle": ("处置", "handle"),
     "verify": ("核查", "verify"),
     "sign": ("签字", "sign"),
@@ -47,17 +55,13 @@ TASK: Words = {
     "fulfil_wish": ("实现心愿", "fulfil the wish"),
     "thank_for_wish": ("致谢", "say thanks"),
 }
-CLOCK: Words = {
-    "place": ("研判时限", "to be triaged"),
-    "dispatch": ("派单时限", "to be dispatched"),
-    "sign_for": ("签收时限", "to be signed for"),
-    "contact": ("联系居民时限", "resident to be contacted"),
-    "handle": ("处置时限", "to be handled"),
-    "verify": ("核查时限", "to be verified"),
-    "sign": ("双签时限", "to be signed"),
-    "feed_back": ("反馈时限", "to be fed back"),
-    "visit": ("回访时限", "to be visited"),
-    "appraise": ("考评时限", "to be appraised"),
+CLOCK: Words = {kind.value: (f"{zh}时限", f"{en} limit") for kind, (zh, en) in CLOCK_NAMES.items()}
+SUSPEND: Words = {reason.value: names for reason, names in SUSPEND_REASON_NAMES.items()}
+ARBITRATION: Words = {
+    "force": ("直派", "forced"),
+    "redispatch": ("改派", "dispatched again"),
+    "name_lead": ("指定牵头", "lead named"),
+    "take_over": ("兜底", "taken over by the street"),
 }
 EVENT: Words = {
     "registered": ("登记", "registered"),
@@ -70,6 +74,25 @@ EVENT: Words = {
     "arrived": ("到场", "arrived"),
     "progress_reported": ("报告进展", "progress reported"),
     "task_returned": ("退单", "returned"),
+    "arbitrated": ("仲裁", "arbitrated"),
+    "handed_over": ("转办", "handed over"),
+    "helper_added": ("增加协办", "helper added"),
+    "extension_requested": ("申请延期", "extension asked for"),
+    "extension_decided": ("审批延期", "extension decided"),
+    "suspended": ("停表", "suspended"),
+    "resumed": ("恢复计时", "resumed"),
+    "shelved": ("挂账", "shelved"),
+    "shelf_review_came": ("挂账复核到期", "shelf review due"),
+    "backlog_marked": ("计入积存", "counted as backlog"),
+    "unshelved": ("销挂", "off the shelf"),
+    "resident_asked": ("询问居民", "resident asked"),
+    "resident_replied": ("居民回复", "resident replied"),
+    "question_lapsed": ("居民逾期未复", "question lapsed"),
+    "urged": ("催办", "urged"),
+    "supervision_ordered": ("督办", "supervision ordered"),
+    "supervision_replied": ("督办回复", "supervision replied"),
+    "rung_reached": ("督办阶梯", "rung reached"),
+    "rules_adopted": ("采用新规则", "rules adopted"),
     "struck_off": ("销账", "struck off"),
     "verified": ("核查", "verified"),
     "signed": ("签字", "signed"),
@@ -88,6 +111,7 @@ EVENT: Words = {
     "clock_started": ("开始计时", "clock started"),
     "clock_stopped": ("停止计时", "clock stopped"),
     "clock_resumed": ("继续计时", "clock resumed"),
+    "clock_extended": ("延长时限", "clock extended"),
     "clock_warned": ("临期提醒", "clock warned"),
     "clock_expired": ("超期", "clock expired"),
     "wish_published": ("发布心愿", "wish published"),

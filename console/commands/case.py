@@ -1,5 +1,6 @@
 """``bihuan case``: residents' requests."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,14 +9,18 @@ import typer
 from console import doing, output, words
 from console.acts import find_stream
 from console.case_sheet import draw_case, sheet_json
+from console.deadline_sheet import deadlines_json, draw_deadlines
 from console.paging import show_next
 from console.session import SHARED, ledger, run
 from console.times import read_time
+from domain.case import CASE
+from domain.case.explain import explain
 from domain.case.state import Case
 from domain.case.vocabulary import STAGE_NAMES, Stage
 from domain.errors import Refused
 from domain.rules import Urgency
 from ledger.acting import state_of
+from ledger.calendars import read_calendars
 from ledger.log import history
 from ledger.queries import CaseFilter, Page, Sort, list_cases
 from ledger.registry import read_registry
@@ -146,6 +151,45 @@ async def _show(name: str, at: str | None) -> None:
         registry = await read_registry(conn)
         seq = len(await history(conn, stream, until=until))
     output.result(sheet_json(stream, state, seq, until), lambda: draw_case(stream, state, registry, until))
+
+
+@app.command(epilog=SHARED)
+def deadlines(
+    name: CaseName,
+    at: Annotated[str | None, typer.Option("--at", metavar="时间", help="截至何时 / as of this moment")] = None,
+    clock: Annotated[
+        str | None, typer.Option("--clock", metavar="时限", help="只看这一个，如 handle、sign_for:D01 / only this one")
+    ] = None,
+    steps: Annotated[bool, typer.Option("--steps", help="逐日列出如何计到到期 / day by day to each due")] = False,
+) -> None:
+    """一件诉求的每个时限：起算、停表、延期、督办、到期，以及依据。
+
+    Why each deadline of a case is what it is.
+    """
+    run(_deadlines(name, at, clock, with_steps=steps))
+
+
+async def _deadlines(name: str, at: str | None, clock: str | None, *, with_steps: bool) -> None:
+    until = read_time(at, "--at")
+    async with ledger() as pool, pool.acquire() as conn:
+        stream = await find_stream(conn, "case", name)
+        facts = [CASE.event.validate_python(each.body) for each in await history(conn, stream, until=until)]
+        calendars = (await read_calendars(conn)).calendars
+        registry = await read_registry(conn)
+    # The clocks of two machines may differ; what is on record has happened.
+    seen = until or max([datetime.now(UTC), *(each.at for each in facts[-1:])])
+    sheet = explain(facts, at=seen, calendars=calendars)
+    chosen = [each for each in sheet.clocks if clock in (None, each.id)]
+    if clock is not None and not chosen:
+        raise Refused(
+            "clock.unknown", field="--clock", clock=clock, known="、".join(each.id for each in sheet.clocks) or "-"
+        )
+    output.result(
+        deadlines_json(stream, sheet, chosen, calendars),
+        lambda: draw_deadlines(
+            sheet, chosen, calendars, registry, title=f"{facts[0].title}  {stream}", with_steps=with_steps
+        ),
+    )
 
 
 @app.command("history", epilog=SHARED)

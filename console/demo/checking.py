@@ -21,7 +21,7 @@ from domain.processes import process_of
 from ledger.log import Recorded, history
 from ledger.projection import project
 from ledger.queries import clocks_of, one_case, one_wish, open_tasks_of
-from ledger.registry import read_registry, read_rule_books
+from ledger.world import read_world
 from workflows.ids import STATE, workflow_id
 
 _END_PATIENCE = timedelta(seconds=15)
@@ -69,8 +69,7 @@ class Checker:
 
     async def _known_world(self, conn: Any) -> World:
         if self._world is None:
-            books = await read_rule_books(conn)
-            self._world = World(registry=await read_registry(conn), rule_books=books.books, current_rules=books.current)
+            self._world = await read_world(conn)
         return self._world
 
     async def _memory_that_differs(self, stream: str, last: Recorded, state: Any, plan: Plan) -> list[str]:

@@ -182,6 +182,32 @@ async def returned_by_their_own_system(case: Matter, people: People) -> None:
     await people.community.appraise(case, right)
 
 
+@_path(
+    "退单仲裁",
+    "returned twice, then arbitrated",
+    ends="appraised",
+    facts={"task_returned": 2, "dispatched": 2, "arbitrated": 1},
+    refusals=("dispatch.needs_arbitration", "return.final"),
+)
+async def arbitrated(case: Matter, people: People) -> None:
+    """Two departments point at each other; the street decides for good, and the budget has run through all of it."""
+    first, second = case.request.lead, case.request.right
+    await people.worker.register(case)
+    await people.community.whistle(case, first, approver=people.approver)
+    await people.dispatcher.dispatch(case, first)
+    await people.department(first).return_task(case, "设施不在我们的台账上。", proposed=second)
+    await people.dispatcher.dispatch(case, second)
+    await people.department(second).return_task(case, "我们只管地下的部分。", proposed=first)
+    await refused(case, "dispatch.needs_arbitration", people.dispatcher.dispatch(case, first))
+    await people.dispatcher.arbitrate(case, "name_lead", "三方到现场划了界，地面部分归这边牵头。", lead=first)
+    handler = people.department(first)
+    await refused(case, "return.final", handler.return_task(case, "还是觉得不归我们。", proposed=second))
+    await handler.accept(case)
+    await handler.strike_off(case)
+    await _until_settled(case, people)
+    await people.community.appraise(case, first, points=66)
+
+
 # --- not good enough --------------------------------------------------------------------------------------------
 
 
@@ -285,6 +311,50 @@ async def overdue(case: Matter, people: People) -> None:
     await handler.strike_off(case)
     await _until_settled(case, people)
     await people.community.appraise(case, case.request.lead, points=55)
+    await people.street.until(case, "archived")
+
+
+@_path(
+    "延期与停表",
+    "more time, asked for",
+    ends="appraised",
+    holds={"extensions": 1, "was_overdue": False},
+    facts={"extension_requested": 1, "extension_decided": 1, "clock_extended": 1, "suspended": 1, "resumed": 1},
+    refusals=("actor.wrong_role", "extension.used_up"),
+)
+async def more_time(case: Matter, people: People) -> None:
+    """More time is asked for and granted once; a department cannot stop its own clock, the dispatcher can."""
+    lead = case.request.lead
+    handler = await _until_handling(case, people)
+    await handler.request_extension(case, "5wd", "苗木要等到雨停才能栽。")
+    await people.dispatcher.decide_extension(case, "同意，已告知报事人。")
+    await refused(case, "actor.wrong_role", handler.suspend(case, "awaiting_party", "等户主回来开门。"))
+    await people.dispatcher.suspend(case, "awaiting_party", "户主出差，约好回来开院门。", requested_by=lead)
+    await people.dispatcher.resume(case, "户主已回来。")
+    await refused(case, "extension.used_up", handler.request_extension(case, "2wd", "再宽限两天。"))
+    await handler.strike_off(case)
+    await _until_settled(case, people)
+    await people.community.appraise(case, lead, points=88)
+
+
+@_path(
+    "超时督办",
+    "urged by the ladder, then supervised",
+    ends="archived",
+    holds={"was_overdue": True},
+    facts={"supervision_ordered": 2, "supervision_replied": 2, "archived": 1},
+)
+async def supervised(case: Matter, people: People) -> None:
+    """The clock runs out, a written urging goes out by itself, a supervisor asks too; both are answered in writing."""
+    lead = case.request.lead
+    handler = await _until_handling(case, people)
+    await people.street.until_urged(case)
+    await handler.reply_supervision(case, 1, "备件已到，今天下午更换。")
+    await people.supervisor.supervise(case, lead, "请说明为何没有先设围挡。")
+    await handler.reply_supervision(case, 2, "围挡已补设，值守到换好为止。")
+    await handler.strike_off(case)
+    await _until_settled(case, people)
+    await people.community.appraise(case, lead, points=58)
     await people.street.until(case, "archived")
 
 

@@ -135,6 +135,10 @@ class Street:
         """Wait until a clock of the case has run out."""
         await self.wait(matter, lambda state: isinstance(state, Case) and state.was_overdue, "等待超期 / waiting")
 
+    async def until_urged(self, matter: Matter) -> None:
+        """Wait until the ladder has sent out a written urging."""
+        await self.wait(matter, lambda state: isinstance(state, Case) and bool(state.orders), "等待催办 / waiting")
+
     def people(self, grid: str) -> "People":
         """Everybody who has to do with a request in ``grid``."""
         return People(self, grid)
@@ -219,6 +223,26 @@ class Person:
         """Give it to a lead department and its helpers."""
         return await self.act(case, "dispatch", lead=lead, helpers=list(helpers))
 
+    async def arbitrate(self, case: Matter, decision: str, reason: str, *, lead: str | None = None) -> Answer:
+        """Decide on a return."""
+        return await self.act(case, "arbitrate", decision=decision, reason=reason, lead=lead)
+
+    async def decide_extension(self, case: Matter, reason: str, *, granted: bool = True) -> Answer:
+        """Grant or deny more time."""
+        return await self.act(case, "decide_extension", granted=granted, reason=reason)
+
+    async def suspend(self, case: Matter, reason: str, explanation: str, *, requested_by: str | None = None) -> Answer:
+        """Let the department's clocks stand still."""
+        return await self.act(case, "suspend", reason=reason, explanation=explanation, requested_by=requested_by)
+
+    async def resume(self, case: Matter, reason: str) -> Answer:
+        """Let them run on."""
+        return await self.act(case, "resume", reason=reason)
+
+    async def supervise(self, case: Matter, to: str, text: str) -> Answer:
+        """Order a written reply."""
+        return await self.act(case, "supervise", to=to, text=text)
+
     # --- the department's part ---
 
     async def accept(self, case: Matter) -> Answer:
@@ -236,6 +260,14 @@ class Person:
     async def return_task(self, case: Matter, reason: str, *, proposed: str) -> Answer:
         """Say that the task is not theirs, and whose it is."""
         return await self.act(case, "return_task", reason=reason, legal_basis="部门职责清单", proposed=proposed)
+
+    async def request_extension(self, case: Matter, length: str, reason: str) -> Answer:
+        """Ask for more time before the budget has run out."""
+        return await self.act(case, "request_extension", length=length, reason=reason)
+
+    async def reply_supervision(self, case: Matter, order: int, text: str) -> Answer:
+        """Answer an urging or a supervision order in writing."""
+        return await self.act(case, "reply_supervision", order=order, text=text)
 
     async def strike_off(self, case: Matter) -> Answer:
         """Claim that the department's part is done."""
@@ -323,6 +355,7 @@ class People:
         self.head, self.captain = self._in_grid(Role.GRID_HEAD, grid, 0), self._in_grid(Role.VANGUARD_CAPTAIN, grid, 0)
         self.community, self.approver = self._of(Role.COMMUNITY, community, 0), self._of(Role.COMMUNITY, community, 1)
         self.dispatcher = self._of(Role.STREET_DISPATCHER, street_code, 0)
+        self.supervisor = self._of(Role.SUPERVISOR, street_code, 0)
         self.hotline = self._of(Role.HOTLINE, street_code, 0)
         self.resident = Person(street, Actor(person=f"resident-{grid}", role=Role.RESIDENT))
 

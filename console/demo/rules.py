@@ -4,8 +4,10 @@ Owns the numbers of the demo only. Most requests live by the example's days and 
 seconds after its appraisal, a missing manhole cover runs out of time while one looks on.
 """
 
+from domain.ladder import ClockKind
 from domain.limits import limit
-from domain.rules import EXAMPLE_BOOK, ClockKind, RuleBook, RuleRow, Urgency, WishRules
+from domain.rules import RuleRow, Urgency, WishRules
+from ledger.rule_files import example_book
 
 SMALL_REPAIR = "K10"
 """The category whose requests may be reopened for seconds only, so that the timer archives them."""
@@ -22,23 +24,26 @@ NOT_THEIRS = "K07"
 THEIR_PROPOSAL = "D07"
 """The department that system thinks such a request belongs to."""
 
-_general = EXAMPLE_BOOK.pin(Urgency.GENERAL, None).row
-_emergency = EXAMPLE_BOOK.pin(Urgency.EMERGENCY, None).row
+_example = example_book()
+_general = _example.pin(Urgency.GENERAL, None).row
+_emergency = _example.pin(Urgency.EMERGENCY, None).row
 
-DEMO_BOOK = RuleBook(
-    version="demo-1",
-    name="演示规则（自然时，部分时限以秒计）",
-    rows=(
-        *EXAMPLE_BOOK.rows,
-        _general.model_copy(update={"category": SMALL_REPAIR, "reopen_window": limit("2s")}),
-        RuleRow(
-            urgency=Urgency.EMERGENCY,
-            category=MISSING_COVER,
-            limits={**_emergency.limits, ClockKind.HANDLE: limit("2s")},
-            reopen_window=limit("2s"),
+DEMO_BOOK = _example.model_copy(
+    update={
+        "version": "demo-2",
+        "name": "演示规则（部分时限以秒计）",
+        "rows": (
+            *_example.rows,
+            _general.model_copy(update={"category": SMALL_REPAIR, "reopen_window": limit("2s")}),
+            RuleRow(
+                urgency=Urgency.EMERGENCY,
+                category=MISSING_COVER,
+                limits={**_emergency.limits, ClockKind.HANDLE: limit("2s")},
+                reopen_window=limit("2s"),
+            ),
         ),
-    ),
-    visit_gap=limit("1s"),
-    wish=WishRules(claim_within=limit("10s"), fulfil_within=limit("30d"), thank_within=limit("7d")),
+        "visit_gap": limit("1s"),
+        "wish": WishRules(claim_within=limit("10s"), fulfil_within=limit("30d"), thank_within=limit("7d")),
+    }
 )
 """What every request of the demo is pinned to."""

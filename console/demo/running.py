@@ -24,6 +24,8 @@ from console.failing import DONE, INTERRUPTED, REFUSED
 from console.instance import make_instance
 from console.session import open_ledger, options
 from domain.errors import Refused
+from ledger.calendar_files import from_library
+from ledger.calendars import store_calendar
 from ledger.migrate import migrate
 from ledger.registry import load_registry, read_registry, store_rule_book
 from ledger.registry_files import read_registry_files
@@ -81,6 +83,7 @@ async def _prepare(dsn: str) -> None:
     conn: asyncpg.Connection = await asyncpg.connect(dsn)
     try:
         await store_rule_book(conn, DEMO_BOOK.version, DEMO_BOOK.model_dump(mode="json"))
+        await store_calendar(conn, from_library())
         await load_registry(conn, read_registry_files(NEIGHBOURHOOD), by="demo")
     finally:
         await conn.close()

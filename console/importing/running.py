@@ -27,7 +27,7 @@ from domain.process import Json, World
 from domain.processes import PROCESSES
 from domain.registry import Registry
 from ledger.openings import opening_events, take_turn
-from ledger.registry import read_registry, read_rule_books
+from ledger.world import read_world
 
 PATIENCE = timedelta(minutes=10)
 """How long one request is tried while servers are away."""
@@ -87,10 +87,10 @@ class Settings:
 async def world_of(pool: asyncpg.Pool) -> World:
     """The registry and the rules in force. Raises ``Refused`` ``rules.none``."""
     async with pool.acquire() as conn:
-        registry, books = await read_registry(conn), await read_rule_books(conn)
-    if books.current is None:
+        world = await read_world(conn)
+    if world.current_rules is None:
         raise Refused("rules.none")
-    return World(registry=registry, rule_books=books.books, current_rules=books.current)
+    return world
 
 
 def importer(registry: Registry, person: str | None) -> Actor:

@@ -18,9 +18,10 @@ from domain.case import CASE
 from domain.case.events import CaseEvent
 from domain.case.vocabulary import Satisfaction, Stage
 from domain.errors import Refused
+from domain.ladder import ClockKind
 from domain.people import Role
 from domain.refusals import CATALOGUE
-from domain.rules import ClockKind, Urgency
+from domain.rules import Urgency
 from domain.wish import WISH, WishEvent
 from runtime.settings import Settings
 from tests.neighbourhood import ACTORS

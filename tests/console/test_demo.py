@@ -27,6 +27,7 @@ from domain.people import Role
 from domain.registry import Registry
 from domain.registry_check import registry_of
 from domain.text import normalise, redact
+from ledger.calendars import store_calendar
 from ledger.migrate import migrate
 from ledger.registry import load_registry, store_rule_book
 from ledger.registry_files import read_registry_files
@@ -35,6 +36,7 @@ from runtime.pool import open_pool
 from runtime.settings import Settings
 from runtime.temporal import connect
 from runtime.temporal_server import EmbeddedTemporal
+from tests.neighbourhood import CALENDAR
 from worker import make_worker, open_ledger
 
 # --- the files ---------------------------------------------------------------------------------------------------
@@ -103,6 +105,7 @@ async def stage(fresh_database: str, temporal: Client, registry: Registry, tmp_p
     async with owner.acquire() as conn:
         await load_registry(conn, read_registry_files(NEIGHBOURHOOD), "test")
         await store_rule_book(conn, DEMO_BOOK.version, DEMO_BOOK.model_dump(mode="json"))
+        await store_calendar(conn, CALENDAR)
     pool = await open_ledger(fresh_database, 4)
     queue = f"demo-{uuid.uuid4().hex}"
     desk = Desk(temporal, pool, Vault(MasterKey.load(tmp_path / "key", create=True)), task_queue=queue)
