@@ -13,7 +13,7 @@ JSON ?=
 
 .PHONY: help
 help: ## Show the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(STAMP) ## Create .venv with the locked versions
@@ -61,3 +61,9 @@ format: $(STAMP) ## Put the code into the agreed format
 .PHONY: bench
 bench: $(STAMP) ## Measure against the bare engine (QUICK=1 for a short run, JSON=1 for one object)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(JSON),--json) $(ARGS)
+
+.PHONY: bench-time
+bench-time: $(STAMP) ## Measure the counting of time: due dates, plans, a rehearsal of 100,000 cases
+	@$(BIN)/python -m bench.calendar $(if $(JSON),--json)
+	@$(BIN)/python -m bench.plan $(if $(JSON),--json)
+	@$(BIN)/python -m bench.rehearse $(if $(JSON),--json)

@@ -35,7 +35,7 @@ class Wording(NamedTuple):
 
 NOTICE_KINDS: dict[str, Wording] = {
     "remind": Wording(
-        "提醒：“{title}”的{clock}时限已过半，截止 {due_at}。",
+        "提醒：“{title}”的{clock}正在计时，截止 {due_at}，请抓紧办理。",
         "Reminder: '{title}', {clock_en} is due {due_at}.",
     ),
     "warned": Wording(
@@ -49,6 +49,10 @@ NOTICE_KINDS: dict[str, Wording] = {
     "urged": Wording(
         "催办通知书：“{title}”的{clock}已超时，请书面说明，回复截止 {reply_by}。",
         "Written urging: '{title}', {clock_en} is overdue; reply in writing by {reply_by}.",
+    ),
+    "urged_open": Wording(
+        "催办通知书：“{title}”的{clock}已超时，请书面说明。",
+        "Written urging: '{title}', {clock_en} is overdue; reply in writing.",
     ),
     "urged_by_hand": Wording("催办：“{title}”。{text}", "Urged: '{title}'. {text}"),
     "circular": Wording(

@@ -5,9 +5,10 @@ Owns the texts; ``domain.registry_check`` finds the problems. Must not read file
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from domain.base import Frozen
+from domain.problem import ProblemAt, ProblemText
 
 SECTIONS = ("organisations", "grids", "categories", "people", "assignments")
 """The sections of a registry; as keys of a YAML file, and with ``.csv`` as names of files in a folder."""
@@ -59,27 +60,8 @@ class GridBounds(Frozen):
     people_max: int = 1500
 
 
-class Problem(Frozen):
-    """Something wrong in a row: a stable code, the place, and what to do about it, Chinese first."""
-
-    code: str
-    where: Where
-    field: str
-    value: str
-    message: str
-    message_en: str
-    remedy: str
-    remedy_en: str
-
-
-class ProblemText(NamedTuple):
-    """The sentences of a problem; ``{field}``, ``{value}`` and ``{hint}`` are filled in."""
-
-    zh: str
-    en: str
-    remedy_zh: str
-    remedy_en: str
-
+Problem = ProblemAt[Where]
+"""Something wrong in a row of a registry, or of a list of days off."""
 
 PROBLEMS: dict[str, ProblemText] = {
     "registry.unknown_section": ProblemText(
@@ -187,15 +169,4 @@ PROBLEMS: dict[str, ProblemText] = {
 
 def problem(code: str, where: Where, field: str, value: object, hint: object = "") -> Problem:
     """The problem ``code`` at ``where``; raises ``KeyError`` for a code without sentences."""
-    text = PROBLEMS[code]
-    params = {"field": field, "value": str(value)[:80], "hint": str(hint)}
-    return Problem(
-        code=code,
-        where=where,
-        field=field,
-        value=params["value"],
-        message=text.zh.format_map(params),
-        message_en=text.en.format_map(params),
-        remedy=text.remedy_zh.format_map(params),
-        remedy_en=text.remedy_en.format_map(params),
-    )
+    return Problem.of(PROBLEMS, code, where, field, value, hint)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.base import Frozen
-from domain.registry_problem import ProblemText
+from domain.problem import ProblemAt, ProblemText
 
 
 class Place(Frozen):
@@ -48,17 +48,8 @@ class RawRow:
     steps: tuple["RawRow", ...] = ()
 
 
-class RuleProblem(Frozen):
-    """Something wrong or worth knowing: a stable code, the place, and what to do about it, Chinese first."""
-
-    code: str
-    where: Place
-    field: str
-    value: str
-    message: str
-    message_en: str
-    remedy: str
-    remedy_en: str
+RuleProblem = ProblemAt[Place]
+"""Something wrong in a rule book as written, or worth knowing about it."""
 
 
 @dataclass(frozen=True)
@@ -261,15 +252,4 @@ PROBLEMS: dict[str, ProblemText] = {
 
 def problem(code: str, where: Place, field: str = "", value: object = "", hint: object = "") -> RuleProblem:
     """The problem or note ``code`` at ``where``; raises ``KeyError`` for a code without sentences."""
-    text = PROBLEMS[code]
-    params = {"field": field, "value": " ".join(str(value).split())[:80], "hint": str(hint)}
-    return RuleProblem(
-        code=code,
-        where=where,
-        field=field,
-        value=params["value"],
-        message=text.zh.format_map(params),
-        message_en=text.en.format_map(params),
-        remedy=text.remedy_zh.format_map(params),
-        remedy_en=text.remedy_en.format_map(params),
-    )
+    return RuleProblem.of(PROBLEMS, code, where, field, value, hint)

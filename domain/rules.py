@@ -158,7 +158,8 @@ class RuleBook(Frozen):
 
     Exactly one row without a category exists for each urgency, at most one for each category within it and for each
     condition of that category. ``return_within`` is counted from the dispatch; ``returns_per_case`` returns and no more
-    may be made before the street arbitrates. ``ask_within``, ``shelf_review_within`` and ``backlog_after`` are natural.
+    may be made before the street arbitrates. At most ``ask_most`` questions to the resident
+    let the contact clock stand still. ``ask_within``, ``shelf_review_within`` and ``backlog_after`` are natural.
     """
 
     version: Code
@@ -175,6 +176,7 @@ class RuleBook(Frozen):
     returns_per_unit: int = Field(default=1, ge=0, le=20)
     returns_per_case: int = Field(default=2, ge=0, le=20)
     ask_within: Limit = limit("5d")
+    ask_most: int = Field(default=3, ge=0, le=100)
     shelf_review_within: Limit = limit("30d")
     backlog_after: Limit = limit("60d")
     wish: WishRules = WishRules()

@@ -40,7 +40,7 @@ def return_task(draft: Draft, command: c.ReturnTask, world: World) -> None:
         reason=command.reason,
         legal_basis=command.legal_basis,
         proposed=command.proposed,
-        to_arbitration=part.lead and _ends_here(draft),
+        to_arbitration=_ends_here(draft) and (part.lead or draft.case.stage == Stage.RETURNED),
     )
     if part.lead:
         # The departments' budget runs on while the street looks for the right one.

@@ -156,7 +156,7 @@ class Arbitrated(Event):
     """The street decided on a return.
 
     A return that is not ``justified`` is charged to the returner: ``charged_to`` from ``charged_from`` to now.
-    ``final``: nobody may return the case any more.
+    ``final``: those it names may not return the case any more.
     """
 
     kind: Literal["arbitrated"] = "arbitrated"

@@ -180,9 +180,9 @@ def _returned(state: Case, event: e.TaskReturned) -> dict[str, Any]:
         "assignments": _assignment(state, event.department, returned_at=event.at),
         "returns": (*state.returns, Return(department=event.department, at=event.at, lead=event.lead)),
     }
-    if event.lead:
-        changed |= {"extension_request": None, "to_arbitration": event.to_arbitration}
-    return changed | ({"stage": Stage.RETURNED} if event.lead else {})
+    if event.to_arbitration:
+        changed["to_arbitration"] = True
+    return changed | ({"stage": Stage.RETURNED, "extension_request": None} if event.lead else {})
 
 
 def _verified(state: Case, event: e.Verified) -> dict[str, Any]:
@@ -291,7 +291,8 @@ def _reviewed(state: Case, event: e.ShelfReviewCame) -> dict[str, Any]:
 
 
 def _asked(state: Case, event: e.ResidentAsked) -> dict[str, Any]:
-    return {"question": Question(asked_at=event.at, until=event.until, clock_id=event.clock_id)}
+    question = Question(asked_at=event.at, until=event.until, clock_id=event.clock_id)
+    return {"question": question, "questions": state.questions + int(event.clock_id is not None)}
 
 
 def _lapsed(state: Case, event: e.QuestionLapsed) -> dict[str, Any]:

@@ -56,6 +56,25 @@ def local(draft: Draft, *roles: Role) -> None:
         of_organisation(actor, place.street)
 
 
+def supervises(draft: Draft) -> None:
+    """The actor supervises the street of the case, or all of them."""
+    in_role(draft.actor, Role.SUPERVISOR)
+    if draft.actor.organisation is not None:
+        of_organisation(draft.actor, draft.case.place.street)
+
+
+def decides_on_time(draft: Draft) -> None:
+    """The dispatcher decides on pauses and extensions; where the street itself leads, its supervisor does.
+
+    Nobody decides on the time of their own work (DOMAIN §3).
+    """
+    lead = draft.case.lead
+    if lead is not None and lead.department == draft.case.place.street:
+        supervises(draft)
+    else:
+        local(draft, Role.STREET_DISPATCHER)
+
+
 def moving(draft: Draft) -> None:
     """The case neither is suspended nor lies on the shelf."""
     if draft.case.suspension is not None:

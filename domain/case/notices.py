@@ -103,7 +103,8 @@ def _ordered(state: Case, event: e.SupervisionOrdered) -> list[Notice]:
     clock = _clock(state, event.about)
     params = {"order": event.order, "reply_by": event.reply_by}
     # To whoever owes the work, with a copy to the leader in charge.
-    return _of_clock("urged", state, clock, (Told.HANDLER, Told.HEAD, Told.LEADER), **params)
+    kind = "urged" if event.reply_by else "urged_open"
+    return _of_clock(kind, state, clock, (Told.HANDLER, Told.HEAD, Told.LEADER), **params)
 
 
 def _level(state: Case, event: e.LevelRaised) -> list[Notice]:

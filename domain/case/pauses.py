@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from domain.case import commands as c
 from domain.case import events as e
 from domain.case.draft import Draft
-from domain.case.guards import DEPARTMENT_ROLES, accepted_part, in_stage, local, moving
+from domain.case.guards import DEPARTMENT_ROLES, accepted_part, decides_on_time, in_stage, local, moving
 from domain.case.handling import WITH_DEPARTMENTS
 from domain.case.moments import end_shelf, end_suspension
 from domain.case.state import Case
@@ -65,7 +65,7 @@ def _may_be_extended(draft: Draft, length: Limit) -> Clock:
 def decide_extension(draft: Draft, command: c.DecideExtension, world: World) -> None:
     """The dispatcher grants or denies, also less than was asked for; the last step of a row moves with the budget."""
     request = draft.case.extension_request
-    local(draft, Role.STREET_DISPATCHER)
+    decides_on_time(draft)
     if request is None:
         raise Refused("extension.not_requested")
     length = command.length or request.length
@@ -116,7 +116,7 @@ def suspend(draft: Draft, command: c.Suspend, world: World) -> None:
     All suspensions of the case for one reason count together, so that none is prolonged by being repeated.
     """
     in_stage(draft, Stage.DISPATCHED, Stage.HANDLING)
-    local(draft, Role.STREET_DISPATCHER)
+    decides_on_time(draft)
     moving(draft)
     if command.requested_by is not None and draft.case.assignment(command.requested_by) is None:
         raise Refused("suspend.not_involved", field="requested_by", department=command.requested_by)
@@ -161,7 +161,7 @@ def _until(draft: Draft, reason: SuspendReason, wanted: datetime | None) -> date
 
 def resume(draft: Draft, command: c.Resume, world: World) -> None:
     """The reason is gone; the clocks run on with what was left of them."""
-    local(draft, Role.STREET_DISPATCHER)
+    decides_on_time(draft)
     if draft.case.suspension is None:
         raise Refused("resume.not_suspended")
     end_suspension(draft, command.reason, since=draft.at)
@@ -228,8 +228,11 @@ def ask_resident(draft: Draft, command: c.AskResident, world: World) -> None:
     if draft.case.question is not None:
         raise Refused("question.open", until=draft.case.question.until.isoformat())
     within = draft.book.ask_within.natural() if draft.book else timedelta(days=1)
-    clock_id = _contact(draft.case)
-    draft.stop(ClockKind.CONTACT)
+    # Only so many questions let the clock stand still: asking again and again is no way to gain time.
+    stops = draft.book is None or draft.case.questions < draft.book.ask_most
+    clock_id = _contact(draft.case) if stops else None
+    if clock_id is not None:
+        draft.stop(ClockKind.CONTACT)
     draft.add(e.ResidentAsked, question=command.question, until=draft.at + within, clock_id=clock_id)
 
 

@@ -55,7 +55,7 @@ def _tasks(state: Case, world: World) -> tuple[Task, ...]:
                 Role.STREET_DISPATCHER,
                 ClockKind.DISPATCH,
                 state.place.street,
-                number=state.dispatches + 1,
+                number=f"{state.round}.{state.dispatches + 1}",
             )
             return (street, *_department_tasks(state, world))
         case Stage.DISPATCHED | Stage.HANDLING:
@@ -88,21 +88,24 @@ def _side_tasks(state: Case) -> Iterator[Task]:
     """What waits beside the stage: decisions on requests, replies to orders, reviews, public answers."""
     street = state.place.street
     if state.extension_request is not None:
-        number = state.extension_request.number
-        task = _task(state, "decide_extension", Role.STREET_DISPATCHER, ClockKind.HANDLE, street, number=number)
+        number = str(state.extension_request.number)
+        # The street's own time is decided on by its supervisor.
+        own = state.lead is not None and state.lead.department == street
+        role = Role.SUPERVISOR if own else Role.STREET_DISPATCHER
+        task = _task(state, "decide_extension", role, ClockKind.HANDLE, street, number=number)
         yield task.model_copy(update={"opened_at": state.extension_request.asked_at})
     if state.shelf is not None and state.shelf.review_come is not None:
-        task = _task(state, "review_shelf", Role.STREET_DISPATCHER, None, street, number=state.reviews)
+        task = _task(state, "review_shelf", Role.STREET_DISPATCHER, None, street, number=str(state.reviews))
         yield task.model_copy(update={"opened_at": state.shelf.review_come})
     for order in state.open_orders:
         clock = state.clock(order.clock_id or "")
         who = unit_of(state, order.to)
-        task = _task(state, f"reply_supervision:{order.to}", who.role, None, order.to, number=order.number)
+        task = _task(state, f"reply_supervision:{order.to}", who.role, None, order.to, number=str(order.number))
         yield task.model_copy(update={"opened_at": order.at, "due_at": clock.due_at if clock else None})
     for clock in state.clocks:
         if clock.kind == ClockKind.PUBLISH and clock.is_running:
             answerer = handler(state, clock)
-            task = _task(state, "answer_publicly", answerer.role, clock.kind, answerer.organisation)
+            task = _task(state, "answer_publicly", answerer.role, clock.kind, answerer.organisation, number="1")
             yield task.model_copy(update={"opened_at": clock.started_at})
 
 
@@ -113,10 +116,11 @@ def _task(
     clock: ClockKind | None,
     organisation: str | None = None,
     *,
-    number: int | None = None,
+    number: str | None = None,
 ) -> Task:
     # An id is never used twice in the life of a case: rework begins a new round, a new dispatch a new number in it.
-    numbered = f"{state.round}" if number is None else f"{state.round}.{number}"
+    # What stands beside the stages has a number of its own, which rework does not touch.
+    numbered = number or f"{state.round}"
     due = min((each.due_at for each in state.clocks if each.kind == clock and each.is_running), default=None)
     kind = name.partition(":")[0]
     in_grid = role in (Role.GRID_WORKER, Role.GRID_HEAD, Role.VANGUARD_CAPTAIN)
@@ -150,7 +154,7 @@ def _department_tasks(state: Case, world: World) -> tuple[Task, ...]:
             unit_of(state, part.department).role,
             ClockKind.HANDLE,
             part.department,
-            number=part.dispatch,
+            number=f"{state.round}.{part.dispatch}",
         )
         tasks.append(
             task.model_copy(

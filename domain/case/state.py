@@ -172,6 +172,7 @@ class Case(Recalled):
     stood_still: tuple[StoodStill, ...] = ()
     shelf: Shelf | None = None
     question: Question | None = None
+    questions: int = 0
     extension_request: ExtensionRequest | None = None
     extension_requests: int = 0
     extensions: int = 0

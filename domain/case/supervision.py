@@ -6,20 +6,13 @@ What the ladder does by itself stands in ``domain.case.moments``.
 from domain.case import commands as c
 from domain.case import events as e
 from domain.case.draft import Draft
-from domain.case.guards import DEPARTMENT_ROLES, local, of_organisation
+from domain.case.guards import DEPARTMENT_ROLES, local, of_organisation, supervises
 from domain.case.moments import order
 from domain.case.responsible import addressee
 from domain.errors import Refused
 from domain.ladder import ClockKind
 from domain.people import Role, in_role
 from domain.process import World
-
-
-def _supervisor(draft: Draft) -> None:
-    """The actor supervises the street of the case, or all of them."""
-    in_role(draft.actor, Role.SUPERVISOR)
-    if draft.actor.organisation is not None:
-        of_organisation(draft.actor, draft.case.place.street)
 
 
 def _involved(draft: Draft) -> tuple[str, ...]:
@@ -30,7 +23,7 @@ def _involved(draft: Draft) -> tuple[str, ...]:
 def urge(draft: Draft, command: c.Urge, world: World) -> None:
     """Somebody is reminded by hand; without ``to`` whoever the most pressing clock waits for."""
     if draft.actor.role == Role.SUPERVISOR:
-        _supervisor(draft)
+        supervises(draft)
     else:
         local(draft, Role.STREET_DISPATCHER, Role.COMMUNITY)
     to = command.to
@@ -46,7 +39,7 @@ def urge(draft: Draft, command: c.Urge, world: World) -> None:
 
 def supervise(draft: Draft, command: c.Supervise, world: World) -> None:
     """A supervision order to one organisation of the case; it has a clock of its own and needs a written reply."""
-    _supervisor(draft)
+    supervises(draft)
     if command.to not in _involved(draft):
         known = "、".join(_involved(draft)) or "-"
         raise Refused("supervise.not_involved", field="to", organisation=command.to, known=known)

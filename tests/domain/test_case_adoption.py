@@ -165,6 +165,12 @@ def test_a_clock_that_stands_is_moved_too_and_runs_on_by_the_new_rules() -> None
     assert (due(story), due(story, "contact")) == ("11-27 18:00", "11-25 18:00")
 
 
+def test_a_pause_that_is_over_counts_under_the_new_rules_too() -> None:
+    story = handling().when(r.SUSPEND, "dispatcher", on="11-23 12:10").happens()
+    story = story.when(r.RESUME, "dispatcher", on="11-25 09:00").happens()
+    assert due(adopt(story, STRICT).happens()) == "11-27 18:00"
+
+
 def test_a_clock_that_has_run_out_stays_as_it_is() -> None:
     before = handling().by_time("11-30 18:00").happens()
     story = adopt(before, LAX).then(fact("rules_adopted", changes=[], kept=[]), clocks="")
@@ -178,7 +184,7 @@ def test_a_clock_that_was_left_alone_climbs_the_ladder_it_began() -> None:
     assert climbed == ["/handle:remind", "/handle:urge", "/handle:circular", "/handle:interview"]
     circular = next(event for event in story.events if getattr(event, "rung", "") == "circular")
     assert circular.model_dump()["told"] == ("head", "leader", "supervisor")
-    assert story.state.level == "district"
+    assert story.state.level == "street"
 
 
 def test_a_clock_that_was_left_alone_keeps_its_due_through_rework() -> None:

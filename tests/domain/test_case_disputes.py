@@ -38,6 +38,20 @@ def handed(story: Story) -> list[str]:
 # --- returns ------------------------------------------------------------------------------------------------------
 
 
+def test_the_street_that_leads_does_not_decide_on_its_own_time() -> None:
+    story = working_until("handling").when(r.RETURN, "handler").happens()
+    story = story.when(r.TAKE_OVER, "dispatcher").happens().when(r.ACCEPT, "dispatcher").happens()
+    story = story.when(r.MORE_TIME, "dispatcher").then("extension_requested")
+    (task,) = [each for each in story.plan.tasks if each.kind == "decide_extension"]
+    assert (task.role, task.organisation) == ("supervisor", "S01")
+    for raw in (r.GRANT, r.DENY, r.SUSPEND):
+        story.when(raw, "dispatcher").then_refused("actor.wrong_role", field="actor.role")
+    story = story.when(r.GRANT, "supervisor").then("extension_decided", clocks="^handle")
+    story = story.when(r.SUSPEND, "supervisor").then("suspended")
+    story.when(r.RESUME, "dispatcher").then_refused("actor.wrong_role", field="actor.role")
+    story.when(r.RESUME, "supervisor").then("resumed")
+
+
 def test_the_window_for_returning_is_part_of_the_dispatch() -> None:
     story = (
         until("whistled").when(r.DISPATCH, "dispatcher").then(fact("dispatched", return_until="2026-11-24T10:00:00Z"))

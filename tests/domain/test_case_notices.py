@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from string import Formatter
 from typing import Any
 
@@ -14,7 +15,7 @@ from domain.process import Event
 from tests.domain import routes as r
 from tests.domain.routes import archived, disputed, working_until
 from tests.domain.spec import Story, fold, kind_of
-from tests.neighbourhood import EXAMPLE_BOOK, GRID, HELPER, LEAD, OTHER
+from tests.neighbourhood import EXAMPLE_BOOK, GRID, HELPER, LEAD, OTHER, WORKING_WORLD
 
 Told = list[tuple[str, str]]
 """Kinds of notices, each with its receiver: ``role@place`` or ``role!person``."""
@@ -162,7 +163,22 @@ SAMPLES = [each for _, story, _ in TABLE for before, after in [story()]
 
 
 def test_every_kind_of_notice_follows_from_some_fact() -> None:
-    assert {each.kind for each in SAMPLES} == set(NOTICE_KINDS)
+    # A book without a limit for replies urges without naming one: tried on its own below.
+    assert {each.kind for each in SAMPLES} == set(NOTICE_KINDS) - {"urged_open"}
+
+
+def test_an_urging_without_a_limit_for_the_reply_names_none() -> None:
+    rows = [row.model_copy(update={"limits": {k: v for k, v in row.limits.items() if k != "reply"}})
+            for row in EXAMPLE_BOOK.rows]  # fmt: skip
+    book = EXAMPLE_BOOK.model_copy(update={"version": "open", "rows": tuple(rows)})
+    world = replace(WORKING_WORLD, rule_books={"open": book}, current_rules="open")
+    before = Story(world=world).when(r.REGISTER, "worker").happens()
+    after = before.left_alone()
+    found = notices(after, after.events[len(before.events) :])
+    urged = [each for each in found if each.kind.startswith("urged")]
+    assert {each.kind for each in urged} == {"urged_open"}
+    for language in ("zh", "en"):
+        assert "路面破损" in sentence("urged_open", urged[0].params, language)
 
 
 @pytest.mark.parametrize("kind", sorted(NOTICE_KINDS))

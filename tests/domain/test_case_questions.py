@@ -7,7 +7,7 @@ import pytest
 from tests.domain import routes as r
 from tests.domain.routes import disputed, working_until
 from tests.domain.spec import Story, Wrong, fact, shown
-from tests.neighbourhood import LEAD
+from tests.neighbourhood import EXAMPLE_BOOK, LEAD
 
 
 def at(place: str) -> Callable[[], Story]:
@@ -106,6 +106,15 @@ def test_the_street_that_took_a_case_over_speaks_to_the_resident_itself() -> Non
     story = disputed().when(r.TAKE_OVER, "dispatcher").happens().when(r.ACCEPT, "dispatcher").happens()
     story = story.when(r.ASK, "dispatcher").then(fact("resident_asked", clock_id="contact"), clocks="-contact")
     story.when(r.REPLY, "dispatcher").then("resident_replied")
+
+
+def test_asking_again_and_again_gains_no_time() -> None:
+    story = working_until("handling")
+    for _ in range(EXAMPLE_BOOK.ask_most):
+        story = story.when(r.ASK, "handler").then("resident_asked", clocks="-contact").later("5d").happens()
+    assert story.state.clock("contact").is_running
+    story = story.when(r.ASK, "handler").then(fact("resident_asked", clock_id=None), clocks="")
+    assert story.state.clock("contact").is_running, "one may ask, but the clock runs on"
 
 
 QUESTION = [

@@ -94,7 +94,7 @@ def test_each_step_climbs_its_own_ladder() -> None:
     for step in ("penalty", "removal"):
         climbed = [sign for sign in told(story.events) if f"step:{step}" in sign and sign[0] != "+"]
         assert climbed == [f"/step:{step}:remind", f"?step:{step}", f"!step:{step}", f"/step:{step}:urge",
-                           f"/step:{step}:circular", f"/step:{step}:interview"]  # fmt: skip
+                           f"/step:{step}:circular"]  # fmt: skip
     assert not [sign for sign in told(story.events) if "step:stop" in sign and sign[0] in "/?!"]
     orders = [order.to for order in story.state.orders if order.about == "step:penalty"]
     assert orders == [LEAD]

@@ -75,7 +75,7 @@ def test_a_supervision_order_has_a_clock_of_its_own_and_needs_a_reply() -> None:
         clocks="+reply:D01", stage="handling",
     )  # fmt: skip
     (task,) = [task for task in story.plan.tasks if task.kind == "reply_supervision"]
-    assert (task.id, task.role, task.organisation) == ("reply_supervision:D01#0.1", "department_handler", LEAD)
+    assert (task.id, task.role, task.organisation) == ("reply_supervision:D01#1", "department_handler", LEAD)
     assert (task.opened_at, shown(task.due_at or story.at)) == (story.at, "11-24 18:00")
 
 
