@@ -5,7 +5,7 @@ clock keeps what its due follows from (start, limit, extensions, pauses), so tha
 beginning: the order of pauses never matters, and none is ever forgotten (DOMAIN §4, §7.3).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -190,7 +190,7 @@ def next_alarm(clocks: Iterable[Clock]) -> datetime | None:
     return min((alarm for clock in clocks if (alarm := clock.next_alarm)), default=None)
 
 
-def worst_light(clocks: Iterable[Clock]) -> str:
-    """The light of a case: the worst among its running clocks."""
-    lights = {clock.light for clock in clocks if clock.is_running}
+def worst_light(clocks: Iterable[Clock], standing: Collection[str] = ()) -> str:
+    """The light of a case: the worst among its running clocks and those that only stand still (``standing``)."""
+    lights = {clock.light for clock in clocks if clock.is_running or clock.id in standing}
     return next((light for light in ("red", "yellow") if light in lights), "green")

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.case.state import Case
-from domain.clocks import Clock, worst_light
+from domain.clocks import Clock
 from domain.notices import Notice
 from domain.process import Event, Plan, Task
 from domain.wish import Wish
@@ -89,7 +89,7 @@ def _case(stream: str, seq: int, at: datetime, state: Case, plan: Plan) -> tuple
         found_at=state.found_at,
         registered_at=state.registered_at,
         due_at=plan.attributes.due_at,
-        light=worst_light(state.clocks),
+        light=state.light,
         lead=state.lead.department if state.lead else None,
         departments=state.departments,
         level=state.level.value,

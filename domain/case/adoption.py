@@ -75,6 +75,7 @@ def adopt_rules(draft: Draft, command: c.AdoptRules, world: World) -> None:
         kept=tuple(kept),
         followed=tuple(followed),
     )
+    draft.run_steps()  # those that only the new rules know begin now
 
 
 def _rules(case: Case, command: c.AdoptRules, world: World) -> _Rules:
@@ -96,11 +97,9 @@ def _is_open(case: Case, clock: Clock) -> bool:
     """Whether the clock runs, or stands still and may run on: the budget after rework, what a suspension stopped."""
     if clock.is_running:
         return True
-    still = [each.clocks for each in (case.suspension, case.shelf) if each is not None]
-    waiting = {name for names in still for name in names} | {case.question.clock_id if case.question else None}
     if clock.kind == ClockKind.STEP:
         return clock.step not in case.steps_done
-    return clock.kind == ClockKind.HANDLE or clock.id in waiting
+    return clock.kind == ClockKind.HANDLE or clock.id in case.standing
 
 
 def _limit(case: Case, clock: Clock, new: _Rules) -> Limit:

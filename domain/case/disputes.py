@@ -4,13 +4,16 @@ A return has a window, a legal basis and a proposal, and is counted; the departm
 it, so that ping-pong cannot refill it (DOMAIN §3).
 """
 
+from datetime import datetime
+
+from domain.calendar import due
 from domain.case import commands as c
 from domain.case import events as e
 from domain.case.draft import Draft
 from domain.case.guards import in_stage, local, moving, open_part
-from domain.case.handling import WITH_DEPARTMENTS, begin, known_departments, leave, return_until
-from domain.case.state import Assignment, Return
-from domain.case.vocabulary import Arbitration, Stage
+from domain.case.handling import begin, known_departments, leave, return_until
+from domain.case.state import Assignment
+from domain.case.vocabulary import WITH_DEPARTMENTS, Arbitration, Stage
 from domain.errors import Refused
 from domain.ladder import ClockKind
 from domain.people import Role
@@ -51,8 +54,9 @@ def _may_be_returned(draft: Draft, part: Assignment) -> None:
     case, book = draft.case, draft.book
     if part.final:
         raise Refused("return.final", department=part.department)
-    if part.return_until is not None and draft.at > part.return_until:
-        raise Refused("return.too_late", until=part.return_until.isoformat())
+    until = _return_until(draft, part)
+    if until is not None and draft.at > until:
+        raise Refused("return.too_late", until=until.isoformat())
     if book is None:
         return
     mine = sum(1 for each in case.returns if each.department == part.department)
@@ -60,6 +64,25 @@ def _may_be_returned(draft: Draft, part: Assignment) -> None:
         raise Refused("return.unit_limit", department=part.department, most=book.returns_per_unit)
     if len(case.returns) >= book.returns_per_case:
         raise Refused("return.case_limit", most=book.returns_per_case)
+
+
+def _return_until(draft: Draft, part: Assignment) -> datetime | None:
+    """Until when the part may be returned.
+
+    Nobody can return it while the case stands still, so that time is no part of the window either.
+    """
+    until, case = part.return_until, draft.case
+    if until is None or part.reopened_at is not None:
+        return until
+    budget = (clock for clock in case.clocks if clock.kind == ClockKind.HANDLE)
+    stood = [
+        pause for clock in budget for pause in clock.pauses if part.assigned_at < pause.end and pause.begin < until
+    ]
+    if not stood:
+        return until
+    if draft.book is None:
+        return None  # a dry run cannot count, and refuses nobody for it
+    return max(until, due(draft.calendar, part.assigned_at, draft.book.return_within, stood).at)
 
 
 def _ends_here(draft: Draft) -> bool:
@@ -77,7 +100,8 @@ def arbitrate(draft: Draft, command: c.Arbitrate, world: World) -> None:
     in_stage(draft, Stage.RETURNED)
     local(draft, Role.STREET_DISPATCHER)
     moving(draft)
-    last = [each for each in draft.case.returns if each.lead][-1]
+    # A state of the first release knows its returns by the parts only.
+    last = [part for part in draft.case.assignments if part.lead and part.returned_at is not None][-1]
     lead = _lead(draft, command, last, world)
     helpers = command.helpers
     if lead in helpers:
@@ -101,7 +125,7 @@ def arbitrate(draft: Draft, command: c.Arbitrate, world: World) -> None:
         justified=not forced,
         final=command.decision != Arbitration.REDISPATCH or ended,
         charged_to=last.department if forced else None,
-        charged_from=last.at if forced else None,
+        charged_from=last.returned_at if forced else None,
         return_until=return_until(draft),
     )
     part = draft.case.lead
@@ -109,7 +133,7 @@ def arbitrate(draft: Draft, command: c.Arbitrate, world: World) -> None:
     begin(draft, staying | {part.department} if part.accepted_at is not None else staying)
 
 
-def _lead(draft: Draft, command: c.Arbitrate, last: Return, world: World) -> str:
+def _lead(draft: Draft, command: c.Arbitrate, last: Assignment, world: World) -> str:
     match command.decision:
         case Arbitration.FORCE:
             if command.lead not in (None, last.department) or command.helpers:

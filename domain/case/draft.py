@@ -12,6 +12,7 @@ from domain.calendar import WorkCalendar, due
 from domain.case import events as e
 from domain.case.evolve import evolve
 from domain.case.state import Case
+from domain.case.vocabulary import WITH_DEPARTMENTS
 from domain.clocks import Clock, resumed, start
 from domain.ladder import ClockKind, Rung
 from domain.limits import Limit
@@ -134,9 +135,9 @@ class Draft:
             self.stop_one(name)
         return names
 
-    def stop_one(self, name: str) -> None:
-        """Stop the running clock of this id."""
-        self.add(e.ClockStopped, by=SYSTEM, clock_id=name)
+    def stop_one(self, name: str, since: datetime | None = None) -> None:
+        """Stop the running clock of this id: at ``since`` where that is noticed late, else now."""
+        self.add(e.ClockStopped, by=SYSTEM, clock_id=name, since=since)
 
     def resume(self, names: Iterable[str], since: datetime | None = None) -> None:
         """Let stopped clocks run on since ``since`` (default now) with what was left of them."""
@@ -157,18 +158,22 @@ class Draft:
             )
 
     def resume_budget(self) -> None:
-        """Let the departments' one budget run on: neither rework nor a new dispatch refills it.
-
-        The steps that are still owed run on with it.
-        """
+        """Let the departments' one budget run on, and the steps with it: no rework and no new dispatch refills it."""
         budget = next((clock for clock in self.case.clocks if clock.kind == ClockKind.HANDLE), None)
         if budget is None:
             self.start(ClockKind.HANDLE)
         else:
             self.resume([budget.id])
-        known = {clock.step: clock for clock in self.case.clocks if clock.kind == ClockKind.STEP}
-        for step in self.case.rules.row.steps:
-            if step.code in self.case.steps_done:
+        self.run_steps()
+
+    def run_steps(self) -> None:
+        """Every step of the row that is still owed has its clock running while the departments' time counts."""
+        case = self.case
+        if case.stage not in WITH_DEPARTMENTS or case.suspension is not None or case.shelf is not None:
+            return
+        known = {clock.step: clock for clock in case.clocks if clock.kind == ClockKind.STEP}
+        for step in case.rules.row.steps:
+            if step.code in case.steps_done:
                 continue
             if step.code in known:
                 self.resume([known[step.code].id])

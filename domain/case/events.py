@@ -173,7 +173,10 @@ class Arbitrated(Event):
 
 
 class StruckOff(Event):
-    """A department claims that its part is done; ``concluding`` when it was the lead."""
+    """A department claims that its part is done; ``concluding`` when it was the lead.
+
+    ``step`` is done with it for good: a last step that ends before the whole budget, say a first answer.
+    """
 
     kind: Literal["struck_off"] = "struck_off"
     department: str
@@ -181,6 +184,7 @@ class StruckOff(Event):
     measures: str
     workload: Workload
     evidence: tuple[Evidence, ...]
+    step: str | None = None
 
 
 class Verified(Event):

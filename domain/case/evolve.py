@@ -79,7 +79,7 @@ def _clock(clock: Clock, event: Any) -> Clock:
     change: dict[str, Any]
     match event:
         case e.ClockStopped():
-            change = {"stopped_at": event.at}
+            change = {"stopped_at": event.since or event.at}
         case e.ClockResumed():
             assert clock.stopped_at is not None
             pause = Pause(begin=clock.stopped_at, end=event.since or event.at)
@@ -126,7 +126,7 @@ def _handled_on_spot(state: Case, event: e.HandledOnSpot) -> dict[str, Any]:
 
 
 def _accepted(state: Case, event: e.Accepted) -> dict[str, Any]:
-    changed = _assignment(state, event.department, accepted_at=event.at)
+    changed = _assignment(state, event.department, accepted_at=event.since or event.at)
     result: dict[str, Any] = {"assignments": changed}
     if not event.deemed:
         result["handlers"] = _with(state.handlers, event.by.person)
@@ -392,6 +392,8 @@ def _struck_off(state: Case, event: e.StruckOff) -> dict[str, Any]:
     }
     if event.concluding:
         result |= {"stage": Stage.STRUCK_OFF, "extension_request": None}
+        if event.step is not None:
+            result["steps_done"] = _with(state.steps_done, event.step)
         if state.question is not None:
             # The contact clock is over with the work; a question that is still open no longer holds it.
             result["question"] = state.question.model_copy(update={"clock_id": None})

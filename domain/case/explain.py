@@ -104,7 +104,7 @@ def _holding(count: "_Count", held: Held, end: datetime) -> Holding:
         seeking=held.seeking,
         begin=held.begin,
         end=held.end,
-        used=used,
+        used=max(used, 0),  # the clocks of servers may jump back
         charged_to=held.charged_to,
     )
 

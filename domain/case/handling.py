@@ -9,15 +9,12 @@ from domain.case.guards import DEPARTMENT_ROLES, accepted_part, in_stage, local,
 from domain.case.moments import end_shelf, end_suspension
 from domain.case.opening import correct
 from domain.case.state import Assignment
-from domain.case.vocabulary import Stage
+from domain.case.vocabulary import WITH_DEPARTMENTS, Stage
 from domain.errors import Refused
 from domain.ladder import ClockKind
 from domain.limits import office_day
 from domain.people import Role
 from domain.process import World
-
-# Helpers go on while the street looks for another lead.
-WITH_DEPARTMENTS = (Stage.DISPATCHED, Stage.HANDLING, Stage.RETURNED)
 
 
 def whistle(draft: Draft, command: c.Whistle, world: World) -> None:
@@ -141,7 +138,9 @@ def report_progress(draft: Draft, command: c.ReportProgress, world: World) -> No
 
 
 def _step_is_owed(draft: Draft, part: Assignment, step: str) -> None:
-    steps = {each.code: each.name for each in draft.case.rules.row.steps}
+    # A step that only the rules before the present ones knew keeps its clock, and is reported like any other.
+    steps = {clock.step: clock.step for clock in draft.running(ClockKind.STEP) if clock.step is not None}
+    steps |= {each.code: each.name for each in draft.case.rules.row.steps}
     if step not in steps:
         raise Refused("step.unknown", field="step", step=step, known="、".join(steps) or "-")
     if not part.lead:
@@ -189,6 +188,7 @@ def strike_off(draft: Draft, command: c.StrikeOff, world: World) -> None:
     waiting = [each.department for each in draft.case.assignments if each.is_open and not each.lead]
     if part.lead and waiting:
         raise Refused("strike_off.helpers_open", departments="、".join(waiting))
+    answered = _answered(draft) if part.lead else None
     if part.lead:
         _steps_are_done(draft)
         _stand_up(draft)
@@ -200,6 +200,7 @@ def strike_off(draft: Draft, command: c.StrikeOff, world: World) -> None:
         measures=command.measures,
         workload=command.workload,
         evidence=command.evidence,
+        step=answered,
     )
     if part.lead:
         draft.start(ClockKind.VERIFY)
@@ -210,6 +211,16 @@ def _steps_are_done(draft: Draft) -> None:
     owed = [each for each in draft.case.rules.row.steps[:-1] if each.code not in draft.case.steps_done]
     if owed:
         raise Refused("strike_off.steps_open", steps="、".join(each.name for each in owed))
+
+
+def _answered(draft: Draft) -> str | None:
+    """The last step where it is a shorter one than the whole budget: rework does not ask for it a second time."""
+    case = draft.case
+    for last in case.rules.row.steps[-1:]:
+        clocks = [clock for clock in case.clocks if clock.step == last.code and last.code not in case.steps_done]
+        if clocks and clocks[-1].limit not in [clock.limit for clock in case.clocks if clock.kind == ClockKind.HANDLE]:
+            return last.code
+    return None
 
 
 def _stand_up(draft: Draft) -> None:

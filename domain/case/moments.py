@@ -14,6 +14,7 @@ from domain.case.responsible import addressee
 from domain.case.state import Case
 from domain.case.vocabulary import LEVELS, Stage
 from domain.clocks import Clock
+from domain.errors import Refused
 from domain.ladder import ClockKind, Rung, RungAction
 from domain.limits import Limit
 from domain.people import SYSTEM
@@ -60,7 +61,7 @@ def _of_clock(clock: Clock) -> Iterator[Moment]:
             yield Moment(clock.due_at, 2, "expire", clock.id)
     for place, point in enumerate(clock.rungs):
         # At the due the light turns red before anybody is urged.
-        yield Moment(point.at, 3 if point.at >= clock.due_at else 1, "rung", clock.id, f"{place:02}{point.code}")
+        yield Moment(point.at, 3 if point.at >= clock.due_at else 1, "rung", clock.id, f"{place:06}:{point.code}")
 
 
 def pass_time(draft: Draft) -> None:
@@ -97,19 +98,19 @@ def _lights(draft: Draft, clock: Clock, action: RungAction) -> tuple[str, ...]:
 def _deem_received(draft: Draft, clock: Clock) -> None:
     """Silence at the end of the sign-for window is receipt (DOMAIN §3): nobody delays a case by not signing."""
     part = draft.case.assignment(clock.organisation)
-    draft.stop_one(clock.id)
+    # However late it is noticed: an outage of ours is no silence of theirs.
+    draft.stop_one(clock.id, clock.due_at)
     if part is not None and part.is_open and part.accepted_at is None:
         draft.add(e.Accepted, by=SYSTEM, department=part.department, lead=part.lead, deemed=True, since=clock.due_at)
 
 
 def _reach(draft: Draft, moment: Moment) -> None:
-    clock, code = _clock(draft, moment), moment.rung[2:]
+    clock, code = _clock(draft, moment), moment.rung.partition(":")[2]
     rung = next((each for each in draft.ladder_of(clock) if each.code == code), None)
     if rung is None:
         # Only a dry run does not know the ladder; a rung that is passed silently refuses nobody.
         rung = Rung(code=code, name=code, at="due", action=RungAction.REMIND)
-    replied = any(order.about == clock.id and order.replied_at is not None for order in draft.case.orders)
-    skipped = rung.unless_replied and replied
+    note = _reason_gone(draft.case, clock, rung)
     draft.add(
         e.RungReached,
         by=SYSTEM,
@@ -119,16 +120,26 @@ def _reach(draft: Draft, moment: Moment) -> None:
         action=rung.action,
         stood_at=moment.at,
         due_at=clock.due_at,
-        told=() if skipped else rung.to,
-        skipped=skipped,
-        note="replied" if skipped else "",
+        told=() if note else rung.to,
+        skipped=bool(note),
+        note=note,
     )
-    if skipped:
+    if note:
         return
     if rung.action == RungAction.URGE:
         order(draft, addressee(draft.case, clock), rung.name, urging=True, about=clock.id)
     if rung.level_up:
         raise_level(draft)
+
+
+def _reason_gone(case: Case, clock: Clock, rung: Rung) -> str:
+    """Why a rung that is reached does nothing, as a word for the fact; empty when it does."""
+    if rung.unless_replied and any(each.about == clock.id and each.replied_at is not None for each in case.orders):
+        return "replied"
+    # An urging that is not answered is no reason for another one, which would then be urged in its turn, for ever.
+    if rung.action == RungAction.URGE and any(each.clock_id == clock.id and each.urging for each in case.orders):
+        return "urged"
+    return ""
 
 
 def raise_level(draft: Draft) -> None:
@@ -141,8 +152,17 @@ def raise_level(draft: Draft) -> None:
 def order(
     draft: Draft, to: str, text: str, *, urging: bool = False, about: str | None = None, length: Limit | None = None
 ) -> None:
-    """Record an order that needs a written reply and start the clock of the reply (of ``length`` where given)."""
-    reply = draft.start(ClockKind.REPLY, to, length=length)
+    """Record an order that needs a written reply and start the clock of the reply (of ``length`` where given).
+
+    An urging whose reply the calendar cannot count goes out without that clock; a person's order is ``Refused``.
+    """
+    try:
+        reply = draft.start(ClockKind.REPLY, to, length=length)
+    except Refused:
+        # Time itself is never refused: the case would stand still for everybody, and no later deadline would count.
+        if not urging:
+            raise
+        reply = None
     draft.add(
         e.SupervisionOrdered,
         by=SYSTEM if urging else None,
@@ -186,13 +206,17 @@ def run_on(draft: Draft, names: tuple[str, ...], since: datetime) -> None:
         asked = case.question is not None and case.question.clock_id == name
         if clock.kind == ClockKind.CONTACT and (case.contacted_at or asked):
             continue
-        if clock.kind == ClockKind.STEP and clock.step in case.steps_done:
+        if clock.kind == ClockKind.STEP and (
+            clock.step in case.steps_done or not case.rules.row.step(clock.step or "")
+        ):
             continue
         if clock.kind == ClockKind.SIGN_FOR:
             part = case.assignment(clock.organisation)
             if part is None or part.accepted_at is not None or not part.is_open:
                 continue
         draft.resume([name], since)
+    # A row that was put right meanwhile may owe other steps.
+    draft.run_steps()
 
 
 def _question_over(draft: Draft, moment: Moment) -> None:

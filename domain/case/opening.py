@@ -80,7 +80,10 @@ def _everyday(category: str | None, at: datetime, world: World) -> bool:
 
 
 def correct(draft: Draft, command: c.Correct, world: World) -> None:
-    """Place, category or urgency are put right with a reason; clocks started from now on follow the new row."""
+    """Place, category or urgency are put right with a reason; clocks started from now on follow the new row.
+
+    Steps that only the old row knows end, those that only the new one knows begin now.
+    """
     in_stage(draft, *(stage for stage in OPEN if stage not in {Stage.SETTLED, Stage.APPRAISED}))
     case = draft.case
     if command.grid is command.category is command.urgency is command.condition is None:
@@ -93,6 +96,10 @@ def correct(draft: Draft, command: c.Correct, world: World) -> None:
     condition = command.condition or (case.condition if category == case.category else None)
     urgency = command.urgency or case.urgency
     book = world.rule_books.get(case.rules.version)
+    rules = book.pin(urgency, category, condition, calendar=case.rules.calendar) if book else case.rules
+    for clock in draft.running(ClockKind.STEP):
+        if rules.row.step(clock.step or "") is None:
+            draft.stop_one(clock.id)  # nobody owes it any more
     draft.add(
         e.Corrected,
         reason=command.reason,
@@ -101,8 +108,9 @@ def correct(draft: Draft, command: c.Correct, world: World) -> None:
         condition=condition,
         everyday=_everyday(category, draft.at, world) if command.category and world.registry else case.everyday,
         urgency=urgency,
-        rules=book.pin(urgency, category, condition, calendar=case.rules.calendar) if book else case.rules,
+        rules=rules,
     )
+    draft.run_steps()
 
 
 # --- the short way, declining, withdrawing ----------------------------------------------------------------------

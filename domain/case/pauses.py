@@ -9,10 +9,9 @@ from domain.case import commands as c
 from domain.case import events as e
 from domain.case.draft import Draft
 from domain.case.guards import DEPARTMENT_ROLES, accepted_part, decides_on_time, in_stage, local, moving
-from domain.case.handling import WITH_DEPARTMENTS
 from domain.case.moments import end_shelf, end_suspension
 from domain.case.state import Case
-from domain.case.vocabulary import Stage
+from domain.case.vocabulary import WITH_DEPARTMENTS, Stage
 from domain.clocks import Clock, again
 from domain.errors import Refused
 from domain.ladder import ClockKind
@@ -142,7 +141,13 @@ def _until(draft: Draft, reason: SuspendReason, wanted: datetime | None) -> date
     if longest is None:
         raise Refused("suspend.reason_not_allowed", field="reason", reason=zh, reason_en=en)
     used = sum(
-        (each.span.end - each.span.begin for each in draft.case.stood_still if each.reason == reason), timedelta(0)
+        (
+            # The clocks of servers may jump back; that gives no time either.
+            max(each.span.end - each.span.begin, timedelta(0))
+            for each in draft.case.stood_still
+            if each.reason == reason
+        ),
+        timedelta(0),
     )
     latest = draft.at + longest.natural() - used
     if latest <= draft.at:
@@ -240,9 +245,8 @@ def _contact(case: Case) -> str | None:
     """The contact clock that a question lets stand still: it runs, or stands still with the whole case."""
     if case.contacted_at is not None:
         return None
-    still = {name for each in (case.suspension, case.shelf) if each is not None for name in each.clocks}
     contact = (clock for clock in case.clocks if clock.kind == ClockKind.CONTACT)
-    return next((clock.id for clock in contact if clock.is_running or clock.id in still), None)
+    return next((clock.id for clock in contact if clock.is_running or clock.id in case.standing), None)
 
 
 def record_reply(draft: Draft, command: c.RecordReply, world: World) -> None:

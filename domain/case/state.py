@@ -18,7 +18,7 @@ from domain.case.vocabulary import (
     Stage,
     Workload,
 )
-from domain.clocks import Clock
+from domain.clocks import Clock, worst_light
 from domain.limits import Instant, Limit
 from domain.people import Actor
 from domain.rules import Pinned, SuspendReason, Urgency
@@ -209,6 +209,18 @@ class Case(Recalled):
     def order(self, number: int) -> Order | None:
         """The order of this number."""
         return next((order for order in self.orders if order.number == number), None)
+
+    @property
+    def standing(self) -> frozenset[str]:
+        """The clocks that stand still for a while: suspended, on the shelf, or while the resident is asked."""
+        names = {name for still in (self.suspension, self.shelf) if still is not None for name in still.clocks}
+        asked = self.question.clock_id if self.question else None
+        return frozenset(names | ({asked} if asked else set()))
+
+    @property
+    def light(self) -> str:
+        """The worst light of the clocks that run or stand still for a while: no pause hides that a case is late."""
+        return worst_light(self.clocks, self.standing)
 
     @property
     def open_orders(self) -> tuple[Order, ...]:

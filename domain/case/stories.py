@@ -23,7 +23,7 @@ from domain.ladder import ClockKind, RungAction
 _STOPPERS = (
     e.HandledOnSpot, e.Declined, e.Withdrawn, e.Whistled, e.Dispatched, e.Accepted, e.ProgressReported, e.TaskReturned,
     e.Arbitrated, e.Suspended, e.Shelved, e.ResidentAsked, e.SupervisionReplied, e.StruckOff, e.Verified,
-    e.SignatureRefused, e.Reopened, e.Archived, e.Commented,
+    e.SignatureRefused, e.Reopened, e.Archived, e.Commented, e.Corrected,
 )  # fmt: skip
 # ... but for those that are stopped because a stage has been reached.
 _STOPPED_AFTER: dict[ClockKind, tuple[type[Any], Stage | None]] = {
@@ -33,11 +33,13 @@ _STOPPED_AFTER: dict[ClockKind, tuple[type[Any], Stage | None]] = {
     ClockKind.APPRAISE: (e.Appraised, Stage.APPRAISED),
 }
 _RESUMERS = (
-    e.Resumed, e.Unshelved, e.QuestionLapsed, e.ReworkOrdered, e.Reopened, e.Dispatched, e.Arbitrated,
+    e.Resumed, e.Unshelved, e.QuestionLapsed, e.ReworkOrdered, e.Reopened, e.Dispatched, e.Arbitrated, e.Corrected,
+    e.RulesAdopted,
 )  # fmt: skip
 _STARTERS = (
     e.Registered, e.HandledOnSpot, e.Whistled, e.Dispatched, e.HelperAdded, e.TaskReturned, e.Arbitrated, e.StruckOff,
-    e.Verified, e.Signed, e.FedBack, e.Settled, e.ReworkOrdered, e.Reopened,
+    e.Verified, e.Signed, e.FedBack, e.Settled, e.ReworkOrdered, e.Reopened, e.Corrected, e.RulesAdopted, e.Resumed,
+    e.Unshelved,
 )  # fmt: skip
 _STANDING = ("suspended", "shelved", "resident_asked")
 _DEPARTMENT_KINDS = (ClockKind.HANDLE, ClockKind.STEP, ClockKind.CONTACT, ClockKind.SIGN_FOR)

@@ -146,7 +146,10 @@ class SupervisionReplied(Event):
 
 
 class RungReached(Event):
-    """A clock reached a rung of the ladder at ``stood_at``; ``skipped`` when its reason was gone (why: ``note``)."""
+    """A clock reached a rung of the ladder at ``stood_at``; ``skipped`` when its reason was gone.
+
+    ``note`` says why: ``replied`` to the urging before it, or ``urged`` already by the urging the clock belongs to.
+    """
 
     kind: Literal["rung_reached"] = "rung_reached"
     clock_id: str
@@ -203,10 +206,11 @@ class ClockStarted(Event):
 
 
 class ClockStopped(Event):
-    """A limit stopped counting."""
+    """A limit stopped counting, at ``since`` where time alone stopped it (else at the time of the fact)."""
 
     kind: Literal["clock_stopped"] = "clock_stopped"
     clock_id: str
+    since: Instant | None = None
 
 
 class ClockResumed(Event):

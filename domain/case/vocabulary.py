@@ -51,6 +51,9 @@ STAGE_NAMES: dict[Stage, tuple[str, str]] = {
 FINAL = frozenset({Stage.ARCHIVED, Stage.DECLINED, Stage.WITHDRAWN})
 """Stages from which nothing leads on."""
 
+WITH_DEPARTMENTS = (Stage.DISPATCHED, Stage.HANDLING, Stage.RETURNED)
+"""Stages in which departments act; helpers go on while the street looks for another lead."""
+
 
 class Mode(StrEnum):
     """办理方式: on the spot, within a limit, by consultation."""

@@ -262,7 +262,9 @@ CASE_WORLD = World(
 def running_for(clock: Clock, now: datetime) -> timedelta:
     """How long the clock has run by now, in time of the wall."""
     stood = sum((pause.end - pause.begin for pause in clock.pauses), timedelta(0))
-    return (clock.stopped_at or now) - clock.started_at - stood
+    # Silence is receipt: however late that is noticed, a window for signing runs no further than its end.
+    end = min(now, clock.due_at) if clock.kind == "sign_for" else now
+    return (clock.stopped_at or end) - clock.started_at - stood
 
 
 def where(clock: Clock) -> tuple[Any, ...]:

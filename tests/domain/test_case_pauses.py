@@ -409,3 +409,11 @@ SHELF = [
 @pytest.mark.parametrize("wrong", SHELF, ids=[each.sentence for each in SHELF])
 def test_shelf_refuses(wrong: Wrong) -> None:
     wrong.check()
+
+
+def test_a_pause_does_not_hide_that_a_case_is_late() -> None:
+    late = working_until("handling").by_time("12-01 09:00").happens()
+    assert late.state.light == "red"
+    for pause, who in ((r.SUSPEND, "dispatcher"), (r.ASK, "handler")):
+        assert late.when(pause, who).happens().state.light == "red"
+    assert until("struck_off").state.light == "green", "work that is done is not late any more"

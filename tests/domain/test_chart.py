@@ -289,7 +289,7 @@ class CaseMachine(Machine):
 
     def _is_late_by_no_change(self, before: Case, now: dict[str, Clock]) -> None:
         """Exactly what the fact lists has moved; no light changes, and nobody is late at once."""
-        (fact,) = [event for event in self.events[-1:] if isinstance(event, e.RulesAdopted)]
+        fact = [event for event in self.events if isinstance(event, e.RulesAdopted)][-1]
         moved = {change.clock_id: change for change in fact.changes}
         for clock in before.clocks:
             after = now[clock.id]

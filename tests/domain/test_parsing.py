@@ -54,6 +54,34 @@ def test_mistakes(raw: Any, code: str, field: str | None) -> None:
     assert (caught.value.code, caught.value.refusal.field) == (code, field)
 
 
+@pytest.mark.parametrize(
+    "raw", [raw for raw, code, _ in MISTAKES.values() if code == "field.invalid"],
+    ids=[name for name, (_, code, _) in MISTAKES.items() if code == "field.invalid"],
+)  # fmt: skip
+def test_what_a_value_should_have_been_is_said_in_both_languages(raw: Any) -> None:
+    with pytest.raises(Refused) as caught:
+        parse_command(CASE, raw)
+    reason, english = caught.value.refusal.params["reason"], caught.value.refusal.params["reason_en"]
+    assert "应" in reason or "最多" in reason
+    assert "Input" not in caught.value.refusal.message
+    assert "Input" not in caught.value.refusal.message_en
+    assert english.isascii() or "…" in english
+
+
+def test_a_word_that_is_none_is_answered_with_those_there_are() -> None:
+    with pytest.raises(Refused) as caught:
+        parse_command(CASE, {**r.CONTENT, "satisfaction": "good"})
+    known = "very_satisfied, satisfied, fair, dissatisfied, very_dissatisfied"
+    assert caught.value.refusal.message == f"字段“satisfaction”的值不符合要求（应为以下之一：{known}）。"
+    assert caught.value.refusal.message_en == f"The value of 'satisfaction' is not valid (one of: {known})."
+
+
+def test_a_time_without_offset_is_asked_for_it() -> None:
+    with pytest.raises(Refused) as caught:
+        parse_command(CASE, {**r.REGISTER, "found_at": "2026-11-25T10:00"})
+    assert caught.value.refusal.params["reason"] == "时间要写明时区，如 2026-11-25T10:00:00+08:00"
+
+
 def test_the_value_itself_is_not_repeated() -> None:
     secret = "13812345678"
     for raw in (
