@@ -1,21 +1,20 @@
 """Adopting: every open case that lives by other rules is told to live by those in force.
 
-Owns throttling, retries and the count. A run may be broken off at any moment and started again: a case that has adopted
+Owns the order of things and the count. A run may be broken off at any moment and started again: a case that has adopted
 the rules is no candidate any more, and one whose answer was lost is asked under the same command id. Each case decides
 for itself what moves (``domain.case.adoption``); nothing is decided here.
 """
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import asyncpg
-from temporalio.service import RPCError, RPCStatusCode
 
 from console.desk import Desk, Pending
+from console.pacing import Pace, abreast, patiently
 from domain.base import Frozen
 from domain.case import CASE
 from domain.case.commands import AdoptRules
@@ -28,41 +27,19 @@ from domain.process import World
 from domain.registry import Registry
 from ledger.acting import state_of
 from ledger.adoptions import Candidate, Wanted, adopted_between, candidates, count_candidates, is_finished
-from ledger.openings import take_turn
-
-PATIENCE = timedelta(minutes=10)
-"""How long one case is tried while servers are away."""
-
-GRACE = timedelta(seconds=5)
-"""How long an interrupted run waits for the answers that are under way."""
 
 PARALLEL = 8
 """How many cases are asked at once."""
+
+TURN = "adopt"
+"""Runs have one turn: the rate is that of all of them."""
 
 CHANGES_KEPT = 50
 """How many changes of due times a dry run lists."""
 
 _NAMES = uuid.UUID("7a3f0c1e-52d4-4b8b-8a55-0d8c4f9e6b21")
-_TURN = "adopt"
 _PAGE = 200
-_PAUSE_MOST = 5.0
 _DONE = frozenset({"adopt.nothing_new", "case.finished"})
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
-_BUSY = (
-    RPCStatusCode.RESOURCE_EXHAUSTED,
-    RPCStatusCode.ABORTED,
-    RPCStatusCode.INTERNAL,
-    RPCStatusCode.UNKNOWN,
-    RPCStatusCode.UNAVAILABLE,
-    RPCStatusCode.DEADLINE_EXCEEDED,
-)
 
 
 class Change(Frozen):
@@ -173,19 +150,6 @@ def adopter(registry: Registry, person: str | None) -> Actor:
     raise Refused("actor.role_not_held", field="--as", person=person, role=Role.ADMINISTRATOR.value)
 
 
-@asynccontextmanager
-async def turn(pool: asyncpg.Pool, on_wait: Callable[[], None]) -> AsyncIterator[None]:
-    """One run at a time, so that the rate means what it says; ``on_wait`` is called when another run has the turn."""
-    async with pool.acquire() as conn:
-        told = False
-        while not await take_turn(conn, _TURN):
-            if not told:
-                on_wait()
-            told = True
-            await asyncio.sleep(0.3)
-        yield
-
-
 def command_id(candidate: Candidate, settings: Settings) -> str:
     """The same id for the same command, so that asking again changes nothing twice.
 
@@ -194,7 +158,7 @@ def command_id(candidate: Candidate, settings: Settings) -> str:
     parts = (
         candidate.stream,
         str(candidate.adoptions),
-        settings.wanted.rules,
+        settings.wanted.rules or "",
         settings.wanted.calendar or "",
         settings.reason,
         settings.actor.model_dump_json(),
@@ -222,7 +186,7 @@ class Adoption:
         self._world = world
         self._settings = settings
         self._tell = tell
-        self._next_start = 0.0
+        self._pace = Pace(settings.rate)
         self._page: list[Candidate] = []
         self._after: str | None = ""
         self._taken = 0
@@ -233,36 +197,21 @@ class Adoption:
     async def run(self) -> Tally:
         """Deal with every case and return the count.
 
-        Raises ``Pending`` when servers stay away for longer than ``PATIENCE``; what was counted until then stands in
-        ``tally``.
+        Raises ``Pending`` as ``console.pacing.patiently`` does; what was counted until then stands in ``tally``.
         """
         async with self._pool.acquire() as conn:
             total = await count_candidates(conn, self._settings.wanted)
         self.tally.total = total if self._settings.limit is None else min(total, self._settings.limit)
         self._tell(self.tally)
-        working: asyncio.Future[list[None]] = asyncio.gather(*(self._work() for _ in range(self._settings.parallel)))
-        stopping: asyncio.Future[None] = asyncio.create_task(self._stopped())
-        try:
-            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()
-        finally:
-            working.cancel()
-            stopping.cancel()
-            await asyncio.gather(working, stopping, return_exceptions=True)
+        await abreast(self._work, self._settings.parallel, self.stop)
         async with self._pool.acquire() as conn:
             self.tally.left = await count_candidates(conn, self._settings.wanted)
         return self.tally
 
-    async def _stopped(self) -> None:
-        """Ends some time after the stop: answers under way are still counted."""
-        await self.stop.wait()
-        await asyncio.sleep(GRACE.total_seconds())
-
     async def _work(self) -> None:
         while not self.stop.is_set() and (candidate := await self._next()) is not None:
             if self._desk is not None:
-                await self._pace()
+                await self._pace.wait()
             if self.stop.is_set():
                 return
             try:
@@ -307,12 +256,6 @@ class Adoption:
             self._taken += 1
             return self._page.pop()
 
-    async def _pace(self) -> None:
-        """Wait for the next start: starts are evenly apart, and time lost is not made up in a burst."""
-        now = asyncio.get_running_loop().time()
-        self._next_start = max(self._next_start, now) + 1 / self._settings.rate
-        await asyncio.sleep(max(0.0, self._next_start - 1 / self._settings.rate - now))
-
     async def _adopt(self, candidate: Candidate) -> RulesAdopted | None:
         """What the case recorded, or would record; None when it recorded nothing new. Raises ``Refused``."""
         wanted = self._settings.wanted
@@ -328,25 +271,12 @@ class Adoption:
         return next((fact for fact in facts if isinstance(fact, RulesAdopted)), None)
 
     async def _send(self, desk: Desk, candidate: Candidate, command: AdoptRules) -> RulesAdopted | None:
-        """Send the command, again and again while servers are away; its id makes it take effect once."""
-        loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + PATIENCE.total_seconds(), 0.2
+        """Send the command; its id makes it take effect once, however often it is sent. Raises ``Refused``."""
         body, name = command.model_dump(mode="json", exclude_none=True), command_id(candidate, self._settings)
-        while True:
-            late: Refused
-            try:
-                answer = await desk.submit(candidate.stream, self._settings.actor, body, command_id=name)
-                async with self._pool.acquire() as conn:
-                    return await adopted_between(conn, candidate.stream, answer.seq_from, answer.seq_to)
-            except Pending as pending:
-                late = pending
-            except _AWAY:
-                late = Pending("command.pending", command_id=name)
-            except RPCError as error:
-                if error.status not in _BUSY:
-                    raise
-                late = Pending("command.pending", command_id=name)
-            if loop.time() > deadline:
-                raise late
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _PAUSE_MOST)
+
+        async def attempt() -> RulesAdopted | None:
+            answer = await desk.submit(candidate.stream, self._settings.actor, body, command_id=name)
+            async with self._pool.acquire() as conn:
+                return await adopted_between(conn, candidate.stream, answer.seq_from, answer.seq_to)
+
+        return await patiently(attempt)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from console import output
+from console.problems import draw_explained
 from console.rehearsal_table import TableRead
 from console.rule_sheet import clock
 from domain.rehearsal import DEEMED, OTHER_UNIT, RUNNING, TOO_FAR, CaseChange, Tally, Totals
@@ -202,17 +203,8 @@ def _draw_read(read: TableRead) -> None:
     output.line(
         f"\n{len(read.problems)} 行有问题，未计入：", f"\n{len(read.problems)} rows have problems and were left out:"
     )
-    columns = [("行", "row"), ("列", "column"), ("问题", "problem"), ("怎么办", "remedy")]
-    rows = [
-        (
-            each.row,
-            each.refusal.field,
-            output.say(each.refusal.message, each.refusal.message_en),
-            output.say(each.refusal.remedy, each.refusal.remedy_en),
-        )
-        for each in read.problems[:_PROBLEMS]
-    ]
-    output.table(columns, rows)
+    rows = [((each.row, each.refusal.field), each.refusal) for each in read.problems[:_PROBLEMS]]
+    draw_explained([("行", "row"), ("列", "column")], rows)
     if len(read.problems) > _PROBLEMS:
         more = len(read.problems) - _PROBLEMS
         output.line(f"另有 {more} 行；全部见 --json。", f"{more} more: see --json.")

@@ -3,11 +3,14 @@
 Owns the layout. Must not read files or the ledger.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
 from console import output, words
+from console.problems import draw_explained
 from domain.ladder import CLOCK_NAMES, ClockKind, Rung
-from domain.limits import Limit
+from domain.limits import Limit, limit
 from domain.rule_changes import RuleChange
 from domain.rule_problem import RuleProblem
 from domain.rules import SUSPEND_REASON_NAMES, RuleBook, RuleRow, Urgency
@@ -37,6 +40,7 @@ _FIELDS: words.Words = {
     "returns_per_unit": ("每单位退单次数", "returns of a unit"),
     "returns_per_case": ("每件退单次数", "returns of a case"),
     "ask_within": ("居民答复期限", "resident answers within"),
+    "ask_most": ("询问居民停表次数", "questions that stop the contact clock"),
     "shelf_review_within": ("挂账复核期限", "shelf reviewed within"),
     "backlog_after": ("积存期限", "backlog after"),
     "wish.claim_within": ("心愿认领期限", "wish claimed within"),
@@ -51,6 +55,8 @@ _PARTS: words.Words = {
     "suspensions": ("停表", "suspensions"),
     "settings": ("常量", "settings"),
 }
+_MARKS: words.Words = {"unless_replied": ("已回复则不", "unless replied"), "level_up": ("升级", "level up")}
+_LIMIT = re.compile(r"[1-9][0-9]{0,3}(?:m|h|d|wh|wd|wd/min)")
 _CHANGES: words.Words = {"added": ("新增", "added"), "changed": ("变更", "changed"), "removed": ("删去", "removed")}
 
 
@@ -141,9 +147,9 @@ def _rung(rung: Rung) -> tuple[object, ...]:
         at = output.say("到期", "due") + later
     marks = []
     if rung.unless_replied:
-        marks.append(output.say("已回复则不", "unless replied"))
+        marks.append(words.word(_MARKS, "unless_replied"))
     if rung.level_up:
-        marks.append(output.say("升级", "level up"))
+        marks.append(words.word(_MARKS, "level_up"))
     return (
         rung.name,
         at,
@@ -195,43 +201,76 @@ def draw_problems(problems: Iterable[RuleProblem]) -> None:
         ("列", "column"),
         ("栏", "field"),
         ("值", "value"),
-        ("说明", "what"),
-        ("怎么办", "remedy"),
     ]
     rows = [
-        (
-            each.where.file,
-            each.where.sheet,
-            each.where.row,
-            each.where.column,
-            each.field,
-            each.value,
-            output.say(each.message, each.message_en),
-            output.say(each.remedy, each.remedy_en),
-        )
+        ((each.where.file, each.where.sheet, each.where.row, each.where.column, each.field, each.value), each)
         for each in problems
     ]
-    output.table(columns, rows)
+    draw_explained(columns, rows, what=("说明", "what"))
 
 
 def draw_changes(found: Sequence[RuleChange], most: int = 60) -> None:
-    """The first differences between two books, and how many more there are."""
+    """The first differences between two books, and how many more there are; a whole row that came or went is one."""
     columns = [("", ""), ("部分", "part"), ("哪一条", "which"), ("内容", "what"), ("原", "before"), ("新", "after")]
     rows = [
-        (
-            words.word(_CHANGES, each.change),
-            words.word(_PARTS, each.part),
-            each.key,
-            _what(each.field),
-            each.before,
-            each.after,
-        )
-        for each in found[:most]
+        (words.word(_CHANGES, each[0].change), words.word(_PARTS, each[0].part), _key(each[0]), *_told(each))
+        for each in _together(found)
     ]
-    output.table(columns, rows)
-    if len(found) > most:
-        output.line(f"另有 {len(found) - most} 处；全部见 --json。", f"{len(found) - most} more: see --json.")
+    output.table(columns, rows[:most])
+    if len(rows) > most:
+        output.line(f"另有 {len(rows) - most} 处；全部见 --json。", f"{len(rows) - most} more: see --json.")
+
+
+def _together(found: Iterable[RuleChange]) -> Iterator[tuple[RuleChange, ...]]:
+    for (change, _, _), same in groupby(found, lambda each: (each.change, each.part, each.key)):
+        together = tuple(same)
+        yield from ((each,) for each in together) if change == "changed" else (together,)
+
+
+def _told(changes: Sequence[RuleChange]) -> tuple[str, str, str]:
+    """What changed, and its text before and after; several together in one cell."""
+    if len(changes) == 1:
+        return _what(changes[0].field), _said(changes[0].before), _said(changes[0].after)
+    before, after = (
+        _apart(
+            f"{_what('step' if each.field.startswith('step.') else each.field)} {_said(text)}"
+            for each in changes
+            if (text := getattr(each, side)) is not None
+        )
+        for side in ("before", "after")
+    )
+    return "", before or "-", after or "-"
+
+
+def _key(change: RuleChange) -> str:
+    """Which row, rung or reason: codes that have a word are told by it."""
+    if change.part == "suspensions":
+        return words.word(words.SUSPEND, change.key)
+    first, _, rest = change.key.partition(" ")
+    return f"{words.word(words.URGENCY, first)} {rest}".strip() if change.part == "rows" else change.key
 
 
 def _what(field: str) -> str:
-    return clock(ClockKind(field)) if field in list(ClockKind) else words.word(_FIELDS, field)
+    if field in list(ClockKind):
+        return clock(ClockKind(field))
+    kind, _, code = field.partition(".")
+    return f"{output.say('分步', 'step')} {code}".strip() if kind == "step" else words.word(_FIELDS, field)
+
+
+def _said(text: str | None) -> str:
+    """A value of a book in the reader's words; names and what has no word stay as they are."""
+    if text is None:
+        return "-"
+    return " ".join(_listed(map(_word, each.split(","))) for each in text.split(" "))
+
+
+def _word(code: str) -> str:
+    if code.startswith("due"):
+        after = code.removeprefix("due").removeprefix("+")
+        return output.say("到期", "due") + (output.say(f"后{_word(after)}", f" + {after}") if after else "")
+    if _LIMIT.fullmatch(code):
+        return limit_text(limit(code))
+    if code in list(ClockKind):
+        return clock(ClockKind(code))
+    known = next((each for each in (_ACTIONS, _AUDIENCES, _MARKS) if code in each), None)
+    return words.word(known, code) if known else code

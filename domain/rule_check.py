@@ -26,7 +26,14 @@ from domain.text import Line
 _BOOK: TypeAdapter[RuleBook] = TypeAdapter(RuleBook)
 _LINE: TypeAdapter[str] = TypeAdapter(Line)
 # The counts, and the least each of them may be.
-_COUNTS = {"rework_most": 0, "visit_attempts": 1, "extension_most": 0, "returns_per_unit": 0, "returns_per_case": 0}
+_COUNTS = {
+    "rework_most": 0,
+    "visit_attempts": 1,
+    "extension_most": 0,
+    "returns_per_unit": 0,
+    "returns_per_case": 0,
+    "ask_most": 0,
+}
 _NATURAL = ("visit_gap", "ask_within", "shelf_review_within", "backlog_after")
 # Without these two a case would wait for ever, and nobody would see it.
 _NEEDED = (ClockKind.DISPATCH, ClockKind.HANDLE)
@@ -53,7 +60,8 @@ class Checked:
     def refused(self) -> Refused:
         """The refusal of a book with problems."""
         first = self.problems[0]
-        return Refused("rules.unsound", count=len(self.problems), where=first.where, first=first.message)
+        message, message_en = first.message, first.message_en
+        return Refused("rules.unsound", count=len(self.problems), where=first.where, first=message, first_en=message_en)
 
 
 def check_rules(

@@ -184,6 +184,7 @@ SETTINGS = _columns(
         "returns_per_unit": ("单位退单次数", "每单位退单次数"),
         "returns_per_case": ("事项退单次数", "每件退单次数"),
         "ask_within": ("询问居民期限", "居民答复期限"),
+        "ask_most": ("询问居民停表次数",),
         "shelf_review_within": ("挂账复核期限", "挂账复核"),
         "backlog_after": ("积存期限", "积存"),
         "wish.claim_within": ("心愿认领期限",),

@@ -13,7 +13,7 @@ from ledger.log import Connection
 class Wanted(NamedTuple):
     """The rules and the calendar to live by (None: whichever each case has), of the cases of one street or of all."""
 
-    rules: str
+    rules: str | None
     calendar: str | None
     street: str | None = None
 
@@ -27,7 +27,10 @@ class Candidate(NamedTuple):
 
 _OTHERS = """
     not r.finished
-    and (r.rules_version is distinct from $1 or ($2::text is not null and r.calendar_version is distinct from $2))
+    and (
+        ($1::text is not null and r.rules_version is distinct from $1)
+        or ($2::text is not null and r.calendar_version is distinct from $2)
+    )
     and ($3::text is null or r.street = $3)
 """
 

@@ -18,8 +18,9 @@ from pydantic import ValidationError
 from domain.base import Frozen
 from domain.calendar import FIXED_OFF, Day, WorkCalendar, standard_week
 from domain.errors import Refused
+from domain.problem import ProblemText
 from domain.refusals import CATALOGUE
-from domain.registry_problem import Problem, ProblemText, Where
+from domain.registry_problem import Problem, Where
 from domain.text import normalise
 from ledger.calendar_ics import read_ics
 from ledger.calendar_readers import Broken, Read, Said, Wrong, decoded, parsed, read_bytes, read_csv, read_value
@@ -144,18 +145,7 @@ _TEXTS: dict[str, ProblemText] = {
 
 
 def _problem(wrong: Wrong, hint: object = "") -> Problem:
-    text = _TEXTS[wrong.code]
-    params = {"field": wrong.field, "value": " ".join(normalise(wrong.value).split())[:80], "hint": str(hint)}
-    return Problem(
-        code=wrong.code,
-        where=wrong.where,
-        field=wrong.field,
-        value=params["value"],
-        message=text.zh.format_map(params),
-        message_en=text.en.format_map(params),
-        remedy=text.remedy_zh.format_map(params),
-        remedy_en=text.remedy_en.format_map(params),
-    )
+    return Problem.of(_TEXTS, wrong.code, wrong.where, wrong.field, normalise(wrong.value), hint)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------

@@ -7,15 +7,14 @@ made. Must not judge or change a calendar: ``domain.calendar`` and ``ledger.cale
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
-from domain.base import Frozen
 from domain.calendar import WorkCalendar
 from domain.errors import Refused
 from ledger.log import Connection, digest
+from ledger.versions import CALENDARS
 
 _LOCK = "calendar"
-_CURRENT = "select version from calendar_choice order by number desc limit 1"
+_CURRENT = CALENDARS.current
 
 
 @dataclass(frozen=True)
@@ -121,60 +120,3 @@ async def read_calendar(conn: Connection, version: str) -> WorkCalendar:
     if body is None:
         raise Refused("calendar.unknown", field="version", version=version)
     return WorkCalendar.model_validate_json(body)
-
-
-class CalendarRow(Frozen):
-    """One version in the list of calendars; ``chosen_at`` and ``chosen_by`` are those of its last choice."""
-
-    version: str
-    name: str
-    added_at: datetime
-    chosen_at: datetime | None
-    chosen_by: str | None
-    current: bool
-
-
-@dataclass(frozen=True)
-class CalendarPage:
-    """Some versions, and the cursor of the page after them; None when this is the last one."""
-
-    items: tuple[CalendarRow, ...]
-    next: str | None
-
-
-async def list_calendars(conn: Connection, *, limit: int = 50, cursor: str | None = None) -> CalendarPage:
-    """The versions, the newest first; ``cursor`` is the last version of the page before.
-
-    Raises ``Refused`` ``feed.bad_cursor`` for a version that is not there.
-    """
-    if cursor is not None and not await conn.fetchval(
-        "select exists (select from calendar where version = $1)", cursor
-    ):
-        raise Refused("feed.bad_cursor", field="cursor")
-    rows = await conn.fetch(
-        f"""
-        select c.version, c.body ->> 'name' as name, c.added_at, l.chosen_at, l.chosen_by,
-            c.version is not distinct from ({_CURRENT}) as current
-        from calendar c
-        left join lateral (
-            select o.chosen_at, o.chosen_by from calendar_choice o where o.version = c.version
-            order by o.number desc limit 1
-        ) l on true
-        where $1::text is null
-            or (c.added_at, c.version) < (select p.added_at, p.version from calendar p where p.version = $1)
-        order by c.added_at desc, c.version desc
-        limit $2 + 1
-        """,
-        cursor,
-        limit,
-    )
-    items = tuple(CalendarRow.model_validate(dict(row)) for row in rows[:limit])
-    return CalendarPage(items, items[-1].version if len(rows) > limit else None)
-
-
-async def open_cases_elsewhere(conn: Connection, version: str) -> int:
-    """How many open cases live by another calendar than this one, or by none at all."""
-    found = await conn.fetchval(
-        "select count(*) from case_row where not finished and calendar_version is distinct from $1", version
-    )
-    return int(found)

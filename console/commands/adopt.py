@@ -1,20 +1,18 @@
 """``bihuan rules adopt``: open cases live by the rules and the calendar in force from now on.
 
-Owns options, progress and summary. ``console.adopting`` does the work; what moves is decided case by case.
+Owns options and summary. ``console.adopting`` does the work; what moves is decided case by case.
 """
 
-import asyncio
-import signal
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from console import output, session
+from console.failing import INTERRUPTED
+from console.problems import draw_explained
+from console.progress import progress
+from console.stopping import Stop
 from domain.errors import Refused
 
 if TYPE_CHECKING:
@@ -23,9 +21,6 @@ if TYPE_CHECKING:
     from console.adopting import Adoption, Settings, Tally, Tell
     from domain.process import World
 
-INTERRUPTED = 130
-
-_LINE_EVERY = 3.0
 _SHOWN = 50
 
 
@@ -46,7 +41,7 @@ class _Wanted:
 def command(
     reason: Annotated[
         str, typer.Option("--reason", metavar="文字", help="为什么，记入每件诉求 / why, on every record")
-    ],
+    ] = "改按现行规则和日历计时",
     rules: Annotated[
         str | None,
         typer.Option("--rules", metavar="版本", help="规则版本，默认现行 / the rule book, in force by default"),
@@ -85,20 +80,19 @@ def _line(reason: str) -> str:
 
 
 async def _run(wanted: _Wanted) -> int:
-    from console.adopting import PARALLEL, turn
+    from console.adopting import PARALLEL, TURN
+    from console.pacing import turn
 
-    stop = _Stop()
+    stop: Stop[Adoption] = Stop()
     async with session.ledger(size=PARALLEL + 2) as pool:
-        with stop.heard(), _progress() as tell:
-            try:
-                settings, world = await _settings(wanted, pool)
-                work = await _prepare(settings, world, pool, tell, dry_run=wanted.dry_run)
-                async with turn(pool, _say_waiting):
-                    stop.work = work
-                    await work.run()
-            except asyncio.CancelledError:
-                if not stop.asked:
-                    raise
+        with stop, progress(("采用", "adopting"), ("件", "cases")) as told:
+            settings, world = await _settings(wanted, pool)
+            work = await _prepare(
+                settings, world, pool, lambda tally: told(tally.seen, tally.total), dry_run=wanted.dry_run
+            )
+            async with turn(pool, TURN, _say_waiting):
+                stop.work = work
+                await work.run()
     if stop.work is not None:
         value = summary(stop.work.tally, settings, dry_run=wanted.dry_run)
         tally = stop.work.tally
@@ -107,6 +101,31 @@ async def _run(wanted: _Wanted) -> int:
         output.note("已中断；再次执行同一命令即可接着办。", "Interrupted; run the same command again to go on.")
         return INTERRUPTED
     return 1 if stop.work is not None and stop.work.tally.refused else 0
+
+
+async def follow_calendar(version: str, reason: str, *, rate: int = 20) -> dict[str, Any]:
+    """Let open cases live by this calendar, each by its own rules as before; the outcome for programs.
+
+    Raises ``Refused`` when Temporal cannot be reached, before anything is sent, and ``Pending`` as an adoption does.
+    """
+    from console.adopting import PARALLEL, TURN, Adoption, Settings, adopter
+    from console.pacing import turn
+    from ledger.adoptions import Wanted
+    from ledger.world import read_world
+
+    stop: Stop[Adoption] = Stop()
+    async with session.ledger(size=PARALLEL + 2) as pool:
+        async with pool.acquire() as conn:
+            world = await read_world(conn)
+        assert world.registry is not None
+        settings = Settings(Wanted(None, version), reason=reason, actor=adopter(world.registry, None), rate=rate)
+        desk = await session.open_desk(pool)
+        with stop, progress(("采用", "adopting"), ("件", "cases")) as told:
+            work = Adoption(desk, pool, world, settings, tell=lambda tally: told(tally.seen, tally.total))
+            async with turn(pool, TURN, _say_waiting):
+                stop.work = work
+                await work.run()
+        return {**summary(work.tally, settings, dry_run=False), "interrupted": stop.asked}
 
 
 async def _settings(wanted: _Wanted, pool: "asyncpg.Pool") -> "tuple[Settings, World]":
@@ -148,36 +167,6 @@ async def _prepare(
 
     desk = None if dry_run else await session.open_desk(pool)
     return Adoption(desk, pool, world, settings, tell=tell)
-
-
-class _Stop:
-    """The wish of a person to end the run: heard once it ends in good order, heard twice at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self.work: Adoption | None = None
-
-    @contextmanager
-    def heard(self) -> Iterator[None]:
-        """Listen to Ctrl-C and SIGTERM for as long as the run goes."""
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-
-        def ask() -> None:
-            if self.asked or self.work is None:
-                task.cancel()
-            else:
-                self.work.stop.set()
-            self.asked = True
-
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        for number in numbers:
-            loop.add_signal_handler(number, ask)
-        try:
-            yield
-        finally:
-            for number in numbers:
-                loop.remove_signal_handler(number)
 
 
 def _say_waiting() -> None:
@@ -261,46 +250,8 @@ def _due(at: Any, *, provisional: bool) -> str:
 
 def _draw_refused(tally: "Tally") -> None:
     output.line("\n被拒的诉求", "\nCases that refused")
-    rows = [
-        (
-            each.case,
-            each.refusal.code,
-            output.say(each.refusal.message, each.refusal.message_en),
-            output.say(each.refusal.remedy, each.refusal.remedy_en),
-        )
-        for each in tally.refused[:_SHOWN]
-    ]
-    output.table([("编号", "case"), ("代码", "code"), ("原因", "why"), ("怎么办", "remedy")], rows)
+    rows = [((each.case, each.refusal.code), each.refusal) for each in tally.refused[:_SHOWN]]
+    draw_explained([("编号", "case"), ("代码", "code")], rows, what=("原因", "why"))
     if len(tally.refused) > _SHOWN:
         more = len(tally.refused) - _SHOWN
         output.line(f"另有 {more} 件；全部见 --json。", f"{more} more: see --json.")
-
-
-@contextmanager
-def _progress() -> "Iterator[Tell]":
-    """Somewhere to tell the count to: a bar on a terminal, else a line now and then; nothing beside ``--json``."""
-    if session.options().json:
-        yield lambda _tally: None
-    elif not sys.stderr.isatty():
-        yield _Lines().tell
-    else:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=output.console(stderr=True), transient=True) as bar:
-            task = bar.add_task(output.say("采用", "adopting"), total=None)
-            yield lambda tally: bar.update(task, total=tally.total, completed=tally.seen)
-
-
-class _Lines:
-    """A line every few seconds, where nobody could see a bar move."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def tell(self, tally: "Tally") -> None:
-        """Say how far the run is, unless that was just said."""
-        now = time.monotonic()
-        if now - self._last >= _LINE_EVERY:
-            self._last = now
-            output.note(f"已处理 {tally.seen}/{tally.total} 件", f"{tally.seen} of {tally.total} cases")

@@ -10,15 +10,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
 from console import output
 from console.calendar_sheet import days_json, draw_calendar, draw_due, due_json
-from console.paging import show_next
+from console.failing import INTERRUPTED
+from console.problems import draw_explained, show_refused
 from console.session import SHARED, ledger, options, run, settings
+from console.versions import By, Cursor, Rows, person_code, show_versions
 from domain.calendar import Pause, WorkCalendar
 from domain.errors import Refused
 from domain.limits import Limit, parse_limit
@@ -34,9 +36,6 @@ from ledger.calendar_files import (
     read_calendar_file,
     remarks,
 )
-
-if TYPE_CHECKING:
-    from ledger.calendars import CalendarPage
 
 app = typer.Typer(
     help="工作日历：导入放假安排、查看、推算到期 / the work calendar", epilog=SHARED, add_completion=False
@@ -54,33 +53,28 @@ def import_(
             help="放假安排或整本日历：.json .yaml .csv .ics；不写则取自节假日库 / the file; without one the library",
         ),
     ] = None,
-    by: Annotated[str, typer.Option("--by", metavar="人员编号", help="由谁导入 / who imports it")] = "administrator",
-    yes: Annotated[bool, typer.Option("--yes", help="不再询问，直接生效 / apply without asking")] = False,
+    by: By = "administrator",
+    yes: Annotated[bool, typer.Option("--yes", help="在终端上不再询问 / do not ask at a terminal")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只列差异，不生效 / show the differences only")] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt/--no-adopt", help="未办结的诉求随即改按新日历 / open cases follow at once")
+    ] = True,
 ) -> None:
-    """导入放假安排：先列出差异，确认后生效；未确认时什么也不改。
+    """导入放假安排：先列出差异，在终端上经确认后生效，未办结的诉求随即改按新日历计时（逐件记录新旧期限）。
 
-    Import a list of days off: shows the differences, applies them once confirmed.
+    Import a list of days off: shows the differences, asks at a terminal, applies; open cases follow, each on record.
     """
     try:
         given = library_list() if file is None else read_calendar_file(file)
     except CalendarUnreadable as refused:
         _show_problems(refused)
         raise typer.Exit(1) from None
-    run(_import(given, _code(by), yes=yes))
+    run(_import(given, person_code(by), consent=False if dry_run else True if yes else None, adopt=adopt))
 
 
-def _code(by: str) -> str:
-    """The code of a person as it may be recorded. Raises ``Refused`` ``code.malformed``."""
-    from pydantic import TypeAdapter
-
-    from domain.parsing import parse
-    from domain.text import Code
-
-    return str(parse(TypeAdapter(dict[str, Code]), {"--by": by})["--by"])
-
-
-async def _import(given: WorkCalendar | OfficialList, by: str, *, yes: bool) -> None:
-    from ledger.calendars import check_version, current_calendar, open_cases_elsewhere, replace_calendar
+async def _import(given: WorkCalendar | OfficialList, by: str, *, consent: bool | None, adopt: bool) -> None:
+    from ledger.calendars import check_version, current_calendar, replace_calendar
+    from ledger.versions import CALENDARS, open_cases_elsewhere
 
     async with ledger(owner=True) as pool, pool.acquire() as conn:
         before = await current_calendar(conn)
@@ -88,7 +82,7 @@ async def _import(given: WorkCalendar | OfficialList, by: str, *, yes: bool) -> 
         await check_version(conn, after)
         found = changes(before, after)
         value: dict[str, Any] = {
-            "applied": yes,
+            "applied": bool(consent),
             "changed": before is None or before.version != after.version,
             "version": after.version,
             "previous": before.version if before else None,
@@ -96,17 +90,35 @@ async def _import(given: WorkCalendar | OfficialList, by: str, *, yes: bool) -> 
             "published_until": after.published_until,
             "changes": [each.model_dump(mode="json", exclude_none=True) for each in found],
             "warnings": remarks(given, after) if isinstance(given, OfficialList) else (),
-            "open_cases": await open_cases_elsewhere(conn, after.version),
+            "open_cases": await open_cases_elsewhere(conn, CALENDARS, after.version),
         }
-        value["hint"] = "bihuan rules adopt" if value["open_cases"] else None
         if not options().json:
             _draw_changes(before, after, found)
             _draw_remarks(value["warnings"])
-        if not yes and value["changed"]:
-            yes = value["applied"] = _asked()
-        if yes and value["changed"]:
+        if consent is None:
+            value["applied"] = _asked() if value["changed"] else True
+        if value["applied"] and value["changed"]:
             await replace_calendar(conn, after, current=before.version if before else None, by=by)
+    value |= {"adoption": None, "adoption_refused": None}
+    if value["applied"] and value["open_cases"] and adopt:
+        value |= await _follow(after)
+    left = value["open_cases"] if value["adoption"] is None else value["adoption"]["left"]
+    value["hint"] = "bihuan rules adopt" if left else None
     output.result(value, lambda: _draw_outcome(value))
+    if value["adoption"] is not None and value["adoption"]["interrupted"]:
+        output.note("已中断；再次执行同一命令即可接着办。", "Interrupted; run the same command again to go on.")
+        raise typer.Exit(INTERRUPTED)
+
+
+async def _follow(calendar: WorkCalendar) -> dict[str, Any]:
+    """Carry the calendar to open cases; what came of it, or why their workflows cannot be reached now."""
+    from console.commands.adopt import follow_calendar
+
+    try:
+        return {"adoption": await follow_calendar(calendar.version, f"导入工作日历 {calendar.version}")}
+    except Refused as refused:
+        # The calendar is in force; the same import, or ``rules adopt``, carries it on later.
+        return {"adoption_refused": refused.refusal.model_dump(mode="json")}
 
 
 def _after(before: WorkCalendar | None, given: WorkCalendar | OfficialList) -> WorkCalendar:
@@ -117,30 +129,19 @@ def _after(before: WorkCalendar | None, given: WorkCalendar | OfficialList) -> W
 
 
 def _asked() -> bool:
-    """Whether the person at the terminal agrees; nobody there is no agreement."""
+    """Whether the person at the terminal agrees; a program that calls the import means it."""
     if options().json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return False
+        return True
     return typer.confirm(output.say("现在生效？", "Apply now?"), default=False)
 
 
 def _show_problems(refused: CalendarUnreadable) -> None:
-    if options().json:
-        problems = [each.model_dump(mode="json") for each in refused.problems]
-        output.print_json({"error": {**refused.refusal.model_dump(mode="json"), "problems": problems}})
-        return
-    columns = [("文件", "file"), ("行/项", "row"), ("值", "value"), ("问题", "problem"), ("怎么办", "remedy")]
-    rows = (
-        (
-            f"{each.where.file} {each.where.section}".strip(),
-            each.where.row,
-            each.value,
-            output.say(each.message, each.message_en),
-            output.say(each.remedy, each.remedy_en),
-        )
+    columns = [("文件", "file"), ("行/项", "row"), ("值", "value")]
+    rows = [
+        ((f"{each.where.file} {each.where.section}".strip(), each.where.row, each.value), each)
         for each in refused.problems
-    )
-    output.table(columns, rows)
-    output.show_error(refused.refusal)
+    ]
+    show_refused(refused, lambda: draw_explained(columns, rows), problems=refused.problems)
 
 
 _FIELDS = {
@@ -202,14 +203,22 @@ def _draw_outcome(value: dict[str, Any]) -> None:
     if not value["changed"]:
         output.line(f"与现行日历 {version} 相同，没有变化。", f"The same as {version}; nothing changed.")
     elif not value["applied"]:
-        output.line(
-            "以上只是预览，没有改动；确认无误后加 --yes 生效。", "Nothing was changed; add --yes to apply the above."
-        )
+        output.line("以上只是预览，没有改动。", "The above was only shown, nothing was changed.")
     else:
         output.line(
             f"已启用日历 {version}，放假安排公布至 {until}。",
             f"Calendar {version} is in force, published until {until}.",
         )
+    if value["adoption"] is not None:
+        moved = value["adoption"]
+        final = moved["made_final"]
+        zh = f"{moved['adopted']} 件未办结的诉求已改按新日历计时，其中 {final} 个暂定期限转为确定。"
+        output.line(zh, f"{moved['adopted']} open cases follow the new calendar; {final} provisional dues are final.")
+        cases = moved["left"]
+    if value["adoption_refused"] is not None:
+        why = value["adoption_refused"]
+        zh = f"未办结的诉求尚未改按新日历：{why['message']}"
+        output.line(zh, f"Open cases do not follow the new calendar yet: {why['message_en']}")
     if cases:
         zh = f"有 {cases} 件未办结的诉求按其他日历计时；改按新日历请执行 {value['hint']}。"
         output.line(zh, f"{cases} open cases live by another calendar; to move them: {value['hint']}.")
@@ -247,10 +256,7 @@ async def _show(version: str | None, year: int | None) -> None:
 
 
 @app.command("list", epilog=SHARED)
-def list_(
-    limit: Annotated[int, typer.Option(min=1, max=200, help="每页几版 / rows of a page")] = 50,
-    cursor: Annotated[str | None, typer.Option(help="上一页给出的续读位置 / cursor of the last page")] = None,
-) -> None:
+def list_(limit: Rows = 50, cursor: Cursor = None) -> None:
     """全部日历版本，新的在前。
 
     All versions, the newest first.
@@ -259,27 +265,9 @@ def list_(
 
 
 async def _list(limit: int, cursor: str | None) -> None:
-    from ledger.calendars import list_calendars
+    from ledger.versions import CALENDARS
 
-    async with ledger() as pool, pool.acquire() as conn:
-        page = await list_calendars(conn, limit=limit, cursor=cursor)
-    output.result({"items": page.items, "next": page.next}, lambda: _draw_list(page))
-
-
-def _draw_list(page: "CalendarPage") -> None:
-    columns = [("版本", "version"), ("名称", "name"), ("启用", "chosen"), ("经手", "by"), ("", "")]
-    rows = (
-        (
-            each.version,
-            each.name,
-            each.chosen_at,
-            each.chosen_by,
-            output.say("现行", "in force") if each.current else "",
-        )
-        for each in page.items
-    )
-    output.table(columns, rows)
-    show_next(page.next)
+    await show_versions(CALENDARS, limit, cursor)
 
 
 # --- counting ---------------------------------------------------------------------------------------------------

@@ -1,14 +1,9 @@
 """``bihuan import``: requests out of a file, one workflow each.
 
-Owns options, progress and summary. What a file says and what becomes of it is the business of ``console.importing``.
+Owns options and summary. What a file says and what becomes of it is the business of ``console.importing``.
 """
 
 import asyncio
-import signal
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,18 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from console import output, session
+from console.failing import INTERRUPTED
+from console.progress import progress
+from console.stopping import Stop
 from domain.errors import Refused
 
 if TYPE_CHECKING:
     import asyncpg
 
-    from console.importing.readers import BadRow, Row
-    from console.importing.report import Rejection
     from console.importing.running import Import, Tally, Tell
-
-INTERRUPTED = 130
-
-_LINE_EVERY = 3.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ class _Wanted:
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="文件:.jsonl、.csv 或 .xlsx / the file", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="文件：.jsonl、.csv 或 .xlsx / the file", show_default=False)],
     source: Annotated[
         str | None, typer.Option("--source", help="来源，用于没有来源列的行，默认取文件名 / source of rows without one")
     ] = None,
@@ -73,40 +65,28 @@ async def _import(wanted: _Wanted) -> int:
     from console.importing.columns import check_header
     from console.importing.readers import read_rows
     from console.importing.report import place_of_report, write_report
+    from console.importing.running import TURN
+    from console.pacing import turn
 
     report = place_of_report(wanted.file, wanted.report)
     rows = await asyncio.to_thread(read_rows, wanted.file, check_header)
-    stop = _Stop()
+    stop: Stop[Import] = Stop()
     async with session.ledger(size=wanted.parallel + 2) as pool:
-        with stop.heard(), _progress() as tell:
+        with stop, progress(("导入", "importing"), ("行", "rows")) as told:
             try:
-                work = await _work(wanted, pool, stop, rows, tell)
+                work = await _prepare(wanted, pool, lambda tally: told(tally.rows, tally.total))
+                async with turn(pool, TURN, _say_waiting):
+                    stop.work = work
+                    await work.run(rows)
             finally:
                 # Also when servers stay away: what was wrong with the rows is known by then.
-                written = write_report(report, stop.rejections)
-    if work is not None:
-        _summary(work.tally, written, dry_run=wanted.dry_run)
+                written = write_report(report, stop.work.tally.rejections if stop.work is not None else [])
+    if stop.work is not None:
+        _summary(stop.work.tally, written, dry_run=wanted.dry_run)
     if stop.asked:
         output.note("已中断；再次执行同一命令即可接着导入。", "Interrupted; run the same command again to go on.")
         return INTERRUPTED
-    return 1 if work is not None and work.tally.rejected else 0
-
-
-async def _work(
-    wanted: _Wanted, pool: "asyncpg.Pool", stop: "_Stop", rows: "Iterator[Row | BadRow]", tell: "Tell"
-) -> "Import | None":
-    """The import when it has ended or was stopped; None when it was stopped before it began."""
-    from console.importing.running import turn
-
-    try:
-        work = await _prepare(wanted, pool, tell)
-        async with turn(pool, _say_waiting):
-            stop.work = work
-            await work.run(rows)
-    except asyncio.CancelledError:
-        if not stop.asked:
-            raise
-    return stop.work
+    return 1 if stop.work is not None and stop.work.tally.rejected else 0
 
 
 async def _prepare(wanted: _Wanted, pool: "asyncpg.Pool", tell: "Tell") -> "Import":
@@ -126,41 +106,6 @@ async def _prepare(wanted: _Wanted, pool: "asyncpg.Pool", tell: "Tell") -> "Impo
     )
     desk = None if wanted.dry_run else await session.open_desk(pool)
     return Import(desk, pool, world, actor, settings, tell=tell)
-
-
-class _Stop:
-    """The wish of a person to end the import: heard once it ends in good order, heard twice at once."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self.work: Import | None = None
-
-    @property
-    def rejections(self) -> "list[Rejection]":
-        """What was found wrong so far."""
-        return self.work.tally.rejections if self.work is not None else []
-
-    @contextmanager
-    def heard(self) -> Iterator[None]:
-        """Listen to Ctrl-C and SIGTERM for as long as the import runs."""
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-
-        def ask() -> None:
-            if self.asked or self.work is None:
-                task.cancel()
-            else:
-                self.work.stop.set()
-            self.asked = True
-
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        for number in numbers:
-            loop.add_signal_handler(number, ask)
-        try:
-            yield
-        finally:
-            for number in numbers:
-                loop.remove_signal_handler(number)
 
 
 def _say_waiting() -> None:
@@ -190,33 +135,3 @@ def _draw(tally: "Tally", report: Path | None, *, dry_run: bool) -> None:
         output.line("没有新的诉求。", "Nothing new.")
     if report is not None:
         output.line(f"未导入的行及原因见 {report}", f"The rejected rows and why: {report}")
-
-
-@contextmanager
-def _progress() -> "Iterator[Tell]":
-    """Somewhere to tell the count to: a bar on a terminal, else a line now and then; nothing beside ``--json``."""
-    if session.options().json:
-        yield lambda _tally: None
-    elif not sys.stderr.isatty():
-        yield _Lines().tell
-    else:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=output.console(stderr=True), transient=True) as bar:
-            task = bar.add_task(output.say("导入", "importing"), total=None)
-            yield lambda tally: bar.update(task, total=tally.total, completed=tally.rows)
-
-
-class _Lines:
-    """A line every few seconds, where nobody could see a bar move."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def tell(self, tally: "Tally") -> None:
-        """Say how far the import is, unless that was just said."""
-        now = time.monotonic()
-        if now - self._last >= _LINE_EVERY:
-            self._last = now
-            output.note(f"已处理 {tally.rows}/{tally.total} 行", f"{tally.rows} of {tally.total} rows")

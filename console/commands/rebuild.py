@@ -6,7 +6,8 @@ import typer
 
 from console import output
 from console.acts import find_stream
-from console.session import ledger, options, run
+from console.progress import progress
+from console.session import ledger, run
 from ledger.rebuild import Rebuilt, rebuild
 
 
@@ -21,21 +22,13 @@ def command(
 
 
 async def _rebuild(name: str | None) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    screen = output.console(stderr=True)
-    quiet = options().json or not screen.is_terminal
     async with ledger(owner=True) as pool, pool.acquire() as conn:
         stream = None
         if name is not None:
             process = name.partition("-")[0] if name.startswith(("case-", "wish-")) else "case"
             stream = await find_stream(conn, process, name)
-        with Progress(*columns, console=screen, disable=quiet) as progress:
-            bar = progress.add_task(output.say("重建", "rebuilding"), total=None)
-            done = await rebuild(
-                conn, stream=stream, told=lambda so_far, total: progress.update(bar, completed=so_far, total=total)
-            )
+        with progress(("重建", "rebuilding"), ("个流程", "streams")) as told:
+            done = await rebuild(conn, stream=stream, told=told)
     output.result(_as_json(done), lambda: _draw(done))
 
 
@@ -51,12 +44,12 @@ def _as_json(done: Rebuilt) -> dict[str, object]:
 def _draw(done: Rebuilt) -> None:
     wrong = len(done.differences) + done.strays
     output.line(
-        f"已重建 {done.streams} 个流程、{done.rows} 行;" + (f"改正 {wrong} 行。" if wrong else "与账本完全一致。"),
+        f"已重建 {done.streams} 个流程、{done.rows} 行；" + (f"改正 {wrong} 行。" if wrong else "与账本完全一致。"),
         f"Rebuilt {done.streams} streams, {done.rows} rows; "
         + (f"{wrong} rows mended." if wrong else "nothing differed."),
     )
     for each in done.differences[:20]:
         output.line(
-            f"  {each.table} {' '.join(each.key)}:{each.what} {', '.join(each.columns)}",
+            f"  {each.table} {' '.join(each.key)}：{each.what} {', '.join(each.columns)}",
             f"  {each.table} {' '.join(each.key)}: {each.what} {', '.join(each.columns)}",
         )

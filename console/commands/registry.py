@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from console import output, words
-from console.session import SHARED, ledger, options, run
+from console.problems import draw_explained, show_refused
+from console.session import SHARED, ledger, run
 from domain.errors import Refused
 from domain.limits import office_day
 from domain.registry import Organisation, Registry
@@ -62,31 +63,13 @@ def _counts(registry: Registry) -> dict[str, int]:
 
 def _show_problems(problems: list[Problem]) -> None:
     first = problems[0]
-    refused = Refused("registry.unsound", count=len(problems), where=first.where, first=first.message)
-    if options().json:
-        output.print_json({"error": {**refused.refusal.model_dump(mode="json"), "problems": problems}})
-        return
-    columns = [
-        ("文件", "file"),
-        ("行", "row"),
-        ("栏", "field"),
-        ("值", "value"),
-        ("问题", "problem"),
-        ("怎么办", "remedy"),
-    ]
+    message, message_en = first.message, first.message_en
+    refused = Refused("registry.unsound", count=len(problems), where=first.where, first=message, first_en=message_en)
+    columns = [("文件", "file"), ("行", "row"), ("栏", "field"), ("值", "value")]
     rows = [
-        (
-            f"{each.where.file} {each.where.section}",
-            each.where.row,
-            each.field,
-            each.value,
-            output.say(each.message, each.message_en),
-            output.say(each.remedy, each.remedy_en),
-        )
-        for each in problems
+        ((f"{each.where.file} {each.where.section}", each.where.row, each.field, each.value), each) for each in problems
     ]
-    output.table(columns, rows)
-    output.show_error(refused.refusal)
+    show_refused(refused, lambda: draw_explained(columns, rows), problems=problems)
 
 
 def _draw_load(revision: int, found: tuple[Change, ...], registry: Registry) -> None:

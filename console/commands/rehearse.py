@@ -4,8 +4,6 @@ Owns the options, and where rules, calendar and cases come from. ``console.rehea
 instance a table can be rehearsed against rules and calendars from files or those a new office starts with.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.resources import as_file, files
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from console import output
+from console.progress import progress
 from console.rehearsal_sheet import draw_rehearsal, rehearsal_json
 from console.rule_sheet import draw_problems
 from console.session import ledger, options, run, settings
@@ -32,9 +31,10 @@ if TYPE_CHECKING:
     import asyncpg
 
     from console.rehearsal_table import TableRead
-    from console.rehearsing import Told, Trial
+    from console.rehearsing import Trial
     from domain.rehearsal import Totals
 
+_WHAT = ("试算", "rehearsing")
 _CALENDAR_SUFFIXES = (".json", ".yaml", ".yml", ".csv", ".ics")
 
 
@@ -112,7 +112,7 @@ async def _of_ledger(wanted: _Wanted) -> int:
             raise Refused("organisation.unknown", field="--street", organisation=wanted.street)
         selection = Selection(begin=wanted.begin, end=wanted.end, street=wanted.street)
         dsn = find_endpoints(settings()).postgres
-        with _progress() as told:
+        with progress(_WHAT, ("件", "cases")) as told:
             totals = await rehearse_ledger(pool, dsn, trial, selection, keep=wanted.worst, told=told)
     _show(totals, trial, office, None)
     return 0
@@ -125,7 +125,7 @@ def _of_table(wanted: _Wanted, table: Path) -> int:
     office = run(_office_or_newcomer())
     trial = _trial(wanted, office)
     known = _categories(office, trial.book)
-    with _progress() as told:
+    with progress(_WHAT, ("行", "rows")) as told:
         totals, read = rehearse_table(
             table, trial, known, begin=wanted.begin, end=wanted.end, keep=wanted.worst, told=told
         )
@@ -219,16 +219,3 @@ def _categories(office: _Office, book: RuleBook) -> frozenset[str]:
     with as_file(files("ledger") / "shipped") as folder:
         rows = read_registry_files(folder).rows
     return frozenset(named | {str(row.values["code"]) for row in rows if row.where.section == "categories"})
-
-
-@contextmanager
-def _progress() -> "Iterator[Told]":
-    """Somewhere to tell the count to: a bar on a terminal, nothing beside ``--json`` or where nobody sees it move."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    screen = output.console(stderr=True)
-    quiet = options().json or not screen.is_terminal
-    with Progress(*columns, console=screen, transient=True, disable=quiet) as progress:
-        bar = progress.add_task(output.say("试算", "rehearsing"), total=None)
-        yield lambda done, everything: progress.update(bar, completed=done, total=everything or None)

@@ -4,7 +4,6 @@ Owns options and outcome. Reading is ``ledger.rule_files``, judging ``domain.rul
 ``console.rule_sheet``.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,8 +12,10 @@ import typer
 from console import output
 from console.commands.adopt import command as adopt
 from console.paging import show_next
+from console.problems import show_refused
 from console.rule_sheet import category_rows, draw_book, draw_changes, draw_problems
-from console.session import SHARED, ledger, options, run
+from console.session import SHARED, ledger, run
+from console.versions import By, Cursor, Rows, person_code, show_versions
 from domain.errors import Refused
 from domain.rule_changes import rule_changes
 from domain.rule_check import Checked, check_rules
@@ -31,7 +32,6 @@ from ledger.rule_files import (
 
 if TYPE_CHECKING:
     from ledger.log import Connection
-    from ledger.rule_books import RuleBookPage
 
 app = typer.Typer(help="规则：检查、导入、查看各项时限 / the rule books", epilog=SHARED, add_completion=False)
 app.command("adopt", epilog=SHARED)(adopt)
@@ -125,13 +125,8 @@ def _refuse_unsound(checked: Checked) -> None:
     """Nothing for a sound book; else lists everything that is wrong and ends the command."""
     if checked.book is not None:
         return
-    refusal = checked.refused().refusal
-    if options().json:
-        error = {**refusal.model_dump(mode="json"), "problems": checked.problems, "notes": checked.notes}
-        output.print_json({"error": error})
-    else:
-        draw_problems(checked.problems)
-        output.show_error(refusal)
+    refused = checked.refused()
+    show_refused(refused, lambda: draw_problems(checked.problems), problems=checked.problems, notes=checked.notes)
     raise typer.Exit(1)
 
 
@@ -149,28 +144,19 @@ def import_(
     choose: Annotated[
         bool, typer.Option("--choose/--no-choose", help="新登记的诉求即按它办理 / new cases live by it from now on")
     ] = True,
-    by: Annotated[str, typer.Option("--by", metavar="人员编号", help="由谁导入 / who imports it")] = "administrator",
+    by: By = "administrator",
 ) -> None:
     """检查并导入规则为新版本，列出与现行版本的差异；已受理的诉求不变。
 
     Check a file and keep it as a new version; shows what differs. Open cases stay as they are.
     """
     raw = read_rule_file(file)
-    run(_import(raw, base, version, _code(by), choose=choose))
-
-
-def _code(by: str) -> str:
-    """The code of a person as it may be recorded. Raises ``Refused`` ``code.malformed``."""
-    from pydantic import TypeAdapter
-
-    from domain.parsing import parse
-    from domain.text import Code
-
-    return str(parse(TypeAdapter(dict[str, Code]), {"--by": by})["--by"])
+    run(_import(raw, base, version, person_code(by), choose=choose))
 
 
 async def _import(raw: RawBook, base: str | None, version: str | None, by: str, *, choose: bool) -> None:
-    from ledger.rule_books import choose_rule_book, current_version, open_cases_by_other_rules, read_rule_book
+    from ledger.rule_books import choose_rule_book, current_version, read_rule_book
+    from ledger.versions import RULE_BOOKS, open_cases_elsewhere
 
     async with ledger(owner=True) as pool, pool.acquire() as conn:
         checked = await _judged(conn, raw, base, version)
@@ -180,7 +166,7 @@ async def _import(raw: RawBook, base: str | None, version: str | None, by: str, 
         found = rule_changes(before, book)
         await choose_rule_book(conn, book, by, choose=choose)
         chosen = await current_version(conn) == book.version
-        elsewhere = await open_cases_by_other_rules(conn, book.version)
+        elsewhere = await open_cases_elsewhere(conn, RULE_BOOKS, book.version)
     value: dict[str, Any] = {
         "version": book.version,
         "previous": before.version if before else None,
@@ -253,10 +239,7 @@ async def _show(version: str | None, limit: int, cursor: str | None) -> None:
 
 
 @app.command("list", epilog=SHARED)
-def list_(
-    limit: Annotated[int, typer.Option(min=1, max=200, help="每页几版 / rows of a page")] = 50,
-    cursor: Annotated[str | None, typer.Option(help="上一页给出的续读位置 / cursor of the last page")] = None,
-) -> None:
+def list_(limit: Rows = 50, cursor: Cursor = None) -> None:
     """全部规则版本，新的在前。
 
     All versions, the newest first.
@@ -265,35 +248,9 @@ def list_(
 
 
 async def _list(limit: int, cursor: str | None) -> None:
-    from ledger.rule_books import list_rule_books
+    from ledger.versions import RULE_BOOKS
 
-    async with ledger() as pool, pool.acquire() as conn:
-        page = await list_rule_books(conn, limit=limit, cursor=cursor)
-    output.result({"items": page.items, "next": page.next}, lambda: _draw_list(page))
-
-
-def _draw_list(page: "RuleBookPage") -> None:
-    columns = [
-        ("版本", "version"),
-        ("名称", "name"),
-        ("导入", "imported"),
-        ("启用", "chosen"),
-        ("经手", "by"),
-        ("", ""),
-    ]
-    rows: Iterable[tuple[object, ...]] = (
-        (
-            each.version,
-            each.name,
-            each.added_at,
-            each.chosen_at,
-            each.chosen_by,
-            output.say("现行", "in force") if each.current else "",
-        )
-        for each in page.items
-    )
-    output.table(columns, rows)
-    show_next(page.next)
+    await show_versions(RULE_BOOKS, limit, cursor, added=True)
 
 
 @app.command(epilog=SHARED)

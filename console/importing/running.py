@@ -1,24 +1,23 @@
 """The import itself: look up what is there, judge the rest, open what is new.
 
-Owns throttling, retries and the count. An import may be interrupted at any moment and run again: every request has
+Owns the order of things and the count. An import may be interrupted at any moment and run again: every request has
 one stream and one command id, so what was opened is found and what was not is opened. Must not parse files.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
-from temporalio.service import RPCError, RPCStatusCode
 
 from console.desk import Desk, Pending
 from console.importing.columns import Request, in_words_of, understand
 from console.importing.identity import PROCESS, Found, candidates, is_recorded, number_apart, tell_apart
 from console.importing.readers import BadRow, Row
 from console.importing.report import Rejection
+from console.pacing import Pace, abreast, patiently
 from domain.errors import Refused
 from domain.limits import office_day
 from domain.parsing import parse_command
@@ -26,26 +25,11 @@ from domain.people import IMPORT, Actor, Role
 from domain.process import Json, World
 from domain.processes import PROCESSES
 from domain.registry import Registry
-from ledger.openings import opening_events, take_turn
+from ledger.openings import opening_events
 from ledger.world import read_world
 
-PATIENCE = timedelta(minutes=10)
-"""How long one request is tried while servers are away."""
-
-GRACE = timedelta(seconds=5)
-"""How long an interrupted import waits for the answers that are under way."""
-
-_TURN = "import"
-_PAUSE_MOST = 5.0
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
-_BUSY = (RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.ABORTED, RPCStatusCode.INTERNAL, RPCStatusCode.UNKNOWN)
+TURN = "import"
+"""Imports have one turn: each request is counted once."""
 
 
 @dataclass
@@ -119,22 +103,6 @@ def importer(registry: Registry, person: str | None) -> Actor:
     return Actor(person=person, role=Role.HOTLINE, organisation=held[0].organisation, grid=held[0].grid)
 
 
-@asynccontextmanager
-async def turn(pool: asyncpg.Pool, on_wait: Callable[[], None]) -> AsyncIterator[None]:
-    """One import at a time, so that the throttle means what it says and each request is counted once.
-
-    ``on_wait`` is called when another import has the turn. The turn of a process that dies is free at once.
-    """
-    async with pool.acquire() as conn:
-        told = False
-        while not await take_turn(conn, _TURN):
-            if not told:
-                on_wait()
-            told = True
-            await asyncio.sleep(0.3)
-        yield
-
-
 class Import:
     """One run over one file. ``stop`` ends it early; ``tell`` hears of every row that is dealt with."""
 
@@ -154,15 +122,14 @@ class Import:
         self._actor = actor
         self._settings = settings
         self._tell = tell
-        self._next_start = 0.0
+        self._pace = Pace(settings.rate)
         self.stop = asyncio.Event()
         self.tally = Tally()
 
     async def run(self, rows: Iterable[Row | BadRow]) -> Tally:
         """Deal with every row and return the count; without a desk nothing is opened but counted as if.
 
-        Raises ``Pending`` when servers stay away for longer than ``PATIENCE``; what was counted until then stands in
-        ``tally``.
+        Raises ``Pending`` as ``console.pacing.patiently`` does; what was counted until then stands in ``tally``.
         """
         requests = await self._understand(rows)
         found = await self._look_up(requests)
@@ -240,28 +207,13 @@ class Import:
         if self._desk is None:
             self.tally.opened += len(fresh)
             return dict.fromkeys((each.stream for each in fresh), None)
-        waiting = iter(fresh)
-        works = (self._work(self._desk, waiting, outcomes) for _ in range(self._settings.parallel))
-        working: asyncio.Future[list[None]] = asyncio.gather(*works)
-        stopping: asyncio.Future[None] = asyncio.create_task(self._stopped())
-        try:
-            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()
-        finally:
-            working.cancel()
-            stopping.cancel()
-            await asyncio.gather(working, stopping, return_exceptions=True)
+        desk, waiting = self._desk, iter(fresh)
+        await abreast(lambda: self._work(desk, waiting, outcomes), self._settings.parallel, self.stop)
         return outcomes
-
-    async def _stopped(self) -> None:
-        """Ends some time after the stop: answers under way are still counted."""
-        await self.stop.wait()
-        await asyncio.sleep(GRACE.total_seconds())
 
     async def _work(self, desk: Desk, waiting: Iterable[Found], outcomes: dict[str, Refused | None]) -> None:
         for found in waiting:
-            await self._pace()
+            await self._pace.wait()
             if self.stop.is_set():
                 return
             outcomes[found.stream] = refused = await self._open(desk, found)
@@ -271,36 +223,16 @@ class Import:
                 self._reject(found.request, refused)
             self._tell(self.tally)
 
-    async def _pace(self) -> None:
-        """Wait for the next start: starts are evenly apart, and time lost is not made up in a burst."""
-        now = asyncio.get_running_loop().time()
-        self._next_start = max(self._next_start, now) + 1 / self._settings.rate
-        await asyncio.sleep(max(0.0, self._next_start - 1 / self._settings.rate - now))
-
     async def _open(self, desk: Desk, found: Found) -> Refused | None:
-        """Open the request, again and again while servers are away; the command id makes it take effect once."""
-        loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + PATIENCE.total_seconds(), 0.2
+        """Open the request, or say why not. Raises ``Pending``."""
         command = self._command(found.request, found.external_id, found.stream)
-        while True:
-            late: Refused
-            try:
-                await desk.open(found.stream, self._actor, command, private=found.request.private)
-                return None
-            except Pending as pending:
-                late = pending
-            except Refused as refused:
-                return refused
-            except _AWAY:
-                late = Refused("postgres.unreachable")
-            except RPCError as error:
-                if error.status not in _BUSY:
-                    raise
-                late = Refused("temporal.unreachable", address="")
-            if loop.time() > deadline:
-                raise late
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _PAUSE_MOST)
+        try:
+            await patiently(lambda: desk.open(found.stream, self._actor, command, private=found.request.private))
+        except Pending:
+            raise
+        except Refused as refused:
+            return refused
+        return None
 
     def _follow(self, twin: Found, outcomes: Mapping[str, Refused | None]) -> None:
         """A row that repeats an earlier one shares its fate."""

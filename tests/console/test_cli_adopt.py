@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
@@ -83,7 +83,9 @@ class Ran(NamedTuple):
         return json.loads(self.out)
 
 
-async def started(office: Office, key: Path, *words: str) -> asyncio.subprocess.Process:
+async def started(
+    office: Office, key: Path, *words: str, command: Sequence[str] = ("rules", "adopt")
+) -> asyncio.subprocess.Process:
     """The command line in a process of its own, on the servers of the office."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("BIHUAN_")}
     environment = clean | {
@@ -94,9 +96,9 @@ async def started(office: Office, key: Path, *words: str) -> asyncio.subprocess.
         "BIHUAN_MASTER_KEY_FILE": str(key),
         "BIHUAN_TASK_QUEUE": office.task_queue,
     }
-    command = (sys.executable, "-m", "console.cli", "rules", "adopt", *words)
+    line = (sys.executable, "-m", "console.cli", *command, *words)
     pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe)
+    return await asyncio.create_subprocess_exec(*line, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe)
 
 
 async def ended(process: asyncio.subprocess.Process) -> Ran:
@@ -263,6 +265,37 @@ async def test_a_published_list_makes_provisional_due_times_final(office: Office
     assert [(each.due_at, each.provisional) for each in dry.changes if each.clock == "handle"] == [
         (final.due_at, False)
     ]
+
+
+async def test_importing_the_list_carries_it_to_open_cases_and_leaves_their_rules(
+    office: Office, tmp_path: Path
+) -> None:
+    async with office.owner.acquire() as conn:
+        short = CALENDAR.model_copy(update={"version": "short", "published_until": date(2026, 11, 1)})
+        await store_calendar(conn, short)
+    await office.learn()
+    stream = await office.register()
+    await office.walk(stream, until="accept")
+    before = (await office.state(stream)).clock("handle")
+    assert before.provisional
+    await choose(office, changed_book("trial-1"))
+    file = tmp_path / "list.json"
+    years = sorted({day.on.year for day in (*CALENDAR.off, *CALENDAR.made_up) if day.on.year >= 2026})
+    days = [{"date": str(day.on), "isOffDay": True, "name": day.name} for day in CALENDAR.off if day.on.year in years]
+    days += [
+        {"date": str(day.on), "isOffDay": False, "name": day.name} for day in CALENDAR.made_up if day.on.year in years
+    ]
+    file.write_text(json.dumps({"year": 2026, "days": days}), encoding="utf-8")
+
+    imported = await ended(await started(office, tmp_path / "key", str(file), "--json", command=("calendar", "import")))
+
+    assert imported.code == 0, imported.err
+    assert (imported.value["applied"], imported.value["hint"]) == (True, None)
+    assert (imported.value["adoption"]["adopted"], imported.value["adoption"]["refused"]) == (1, 0)
+    (fact,) = await adoptions(office, stream)
+    assert (fact["rules"]["version"], fact["old_calendar"]) == (EXAMPLE_BOOK.version, "short")
+    assert fact["rules"]["calendar"] == imported.value["version"]
+    await office.learn()
 
 
 async def test_what_would_be_late_at_once_and_what_was_extended_in_another_unit_is_kept(office: Office) -> None:

@@ -1,14 +1,10 @@
 """``bihuan calendar``: due times with their reasons without any server, and imports into a real ledger."""
 
-import io
 import json
 import os
 import pty
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stderr, redirect_stdout
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -17,12 +13,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from console.cli import execute
 from console.instance import prepare_ledger
 from domain.calendar import Day
 from ledger.calendar_files import from_library
 from ledger.calendars import current_calendar, read_calendars, store_calendar
+from tests.console.calling import Call, error, value
 from tests.ledger.facts import case_row, fact, write
+
+pytestmark = pytest.mark.usefixtures("no_instance")
 
 ROOT = Path(__file__).parents[2]
 OFFICE = from_library()
@@ -36,47 +34,6 @@ LIST = {
         {"name": "春节", "date": "2027-02-20", "isOffDay": False},
     ],
 }
-
-
-@pytest.fixture(autouse=True)
-def no_instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A data folder on which nothing runs, whatever the developer's own shell says."""
-    for name in [name for name in os.environ if name.startswith("BIHUAN_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("BIHUAN_DATA", str(tmp_path / "nowhere"))
-
-
-Call = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def call() -> Call:
-    """Runs the command line in this process; the answer is the exit code and what was printed, errors included."""
-
-    def run(*words: str) -> tuple[int, str]:
-        out = io.StringIO()
-        # A thread of its own has no event loop and no options of another command.
-        with redirect_stdout(out), redirect_stderr(out), ThreadPoolExecutor(1) as thread:
-            code = thread.submit(execute, list(words)).result()
-        return code, out.getvalue()
-
-    return run
-
-
-def value(answer: tuple[int, str]) -> Any:
-    """The JSON value a successful command printed."""
-    code, text = answer
-    assert code == 0, text
-    return json.loads(text)
-
-
-def error(answer: tuple[int, str]) -> Any:
-    """The error object a refused command printed."""
-    code, text = answer
-    assert code in (1, 2), text
-    found = json.loads(text)["error"]
-    assert all(found[name] for name in ("code", "message", "remedy", "message_en", "remedy_en"))
-    return found
 
 
 def due(call: Call, start: str, limit: str, *more: str) -> Any:
@@ -228,14 +185,8 @@ def test_without_an_instance_no_driver_of_a_server_is_imported() -> None:
 
 
 @pytest.fixture
-async def office(fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncpg.Connection]:
-    """A new office's ledger, which the command line finds by the environment."""
-    await prepare_ledger(fresh_database)
-    monkeypatch.setenv("BIHUAN_DATABASE_URL", fresh_database)
-    monkeypatch.setenv("BIHUAN_TEMPORAL_ADDRESS", "127.0.0.1:9")
-    connection = await asyncpg.connect(fresh_database)
-    yield connection
-    await connection.close()
+def office(new_office: asyncpg.Connection) -> asyncpg.Connection:
+    return new_office
 
 
 @pytest.fixture
@@ -256,10 +207,10 @@ async def test_a_new_office_has_the_calendar_of_the_library_and_keeps_its_own(
     assert await office.fetchval("select chosen_by from calendar_choice order by number limit 1") == "system"
 
 
-async def test_an_import_shows_the_difference_and_changes_nothing_without_consent(
+async def test_a_dry_run_shows_the_difference_and_changes_nothing(
     office: asyncpg.Connection, call: Call, file: Path
 ) -> None:
-    shown = value(call("calendar", "import", str(file), "--json"))
+    shown = value(call("calendar", "import", str(file), "--dry-run", "--json"))
     assert (shown["applied"], shown["changed"], shown["previous"]) == (False, True, OFFICE.version)
     assert shown["published_until"] == "2027-12-31"
     assert {"change": "added", "on": "2027-01-01", "now": "off", "name": "元旦"} in shown["changes"]
@@ -268,10 +219,10 @@ async def test_an_import_shows_the_difference_and_changes_nothing_without_consen
     assert (horizon["was"], horizon["now"]) == (str(OFFICE.published_until), "2027-12-31")
     assert {each["code"] for each in shown["warnings"]} == {"calendar.few_days", "calendar.no_festival"}
 
-    code, text = call("calendar", "import", str(file))
+    code, text = call("calendar", "import", str(file), "--dry-run")
     assert code == 0
     assert "2027-02-08 – 2027-02-09（2）" in text
-    assert "--yes" in text
+    assert "没有改动" in text
     assert "请注意" in text
     assert await current_calendar(office) == OFFICE
 
@@ -285,17 +236,19 @@ async def test_a_confirmed_import_is_in_force_and_once_is_enough(
 
     done = value(call("calendar", "import", str(file), "--yes", "--by", "director", "--json"))
     assert (done["applied"], done["changed"], done["previous"]) == (True, True, OFFICE.version)
-    assert (done["open_cases"], done["hint"]) == (2, "bihuan rules adopt")
+    # Nobody runs the cases here: the calendar is in force all the same, and what is left to do is said.
+    assert (done["open_cases"], done["adoption"], done["hint"]) == (2, None, "bihuan rules adopt")
+    assert done["adoption_refused"]["code"] == "vault.key_missing"
     found = await current_calendar(office)
     assert found is not None
     assert (found.version, found.published_until) == (done["version"], date(2027, 12, 31))
     assert {"2027-01-01", "2026-10-01"} <= {str(day.on) for day in found.off}
     assert await office.fetchval("select chosen_by from calendar_choice order by number desc limit 1") == "director"
 
-    again = value(call("calendar", "import", str(file), "--yes", "--json"))
+    again = value(call("calendar", "import", str(file), "--no-adopt", "--json"))
     assert (again["changed"], again["version"], again["changes"]) == (False, done["version"], [])
     assert await office.fetchval("select count(*) from calendar_choice") == 2
-    _, text = call("calendar", "import", str(file), "--yes")
+    _, text = call("calendar", "import", str(file), "--no-adopt")
     assert "没有变化" in text
     assert "rules adopt" in text
 

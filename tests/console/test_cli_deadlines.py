@@ -1,13 +1,7 @@
 """``bihuan case deadlines``: the clerk's table and stories of a case that stands in a real ledger."""
 
-import io
-import json
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stderr, redirect_stdout
 from datetime import date, datetime, timedelta
-from pathlib import Path
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -15,8 +9,6 @@ import asyncpg
 import pytest
 from rich.cells import cell_len
 
-from console.cli import execute
-from console.instance import prepare_ledger
 from domain.calendar import Day
 from domain.people import Actor, Role
 from domain.process import World
@@ -25,6 +17,7 @@ from ledger.log import NewEvent
 from ledger.registry import load_registry
 from ledger.rule_files import example_book
 from tests.calendars import local, office_calendar
+from tests.console.calling import Call, called, error, value
 from tests.domain import routes as r
 from tests.domain.spec import Story
 from tests.ledger.facts import case_row, write
@@ -51,8 +44,6 @@ CASE = "case-" + "a1b2c3d4" * 4
 NEW_YEAR = "case-" + "0f0e0d0c" * 4
 REASON = "等待诉求人补充房屋权属材料以及施工图纸的扫描件"
 CUT = "等待诉求人补充房屋权属材料以及…"
-
-Call = Callable[..., tuple[int, str]]
 
 
 def long_story() -> Story:
@@ -81,15 +72,9 @@ def new_year_story() -> Story:
 
 
 @pytest.fixture
-async def office(fresh_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def office(new_office: asyncpg.Connection) -> None:
     """A ledger with two cases, which the command line finds by the environment."""
-    for name in [name for name in os.environ if name.startswith("BIHUAN_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("BIHUAN_DATA", str(tmp_path / "nowhere"))
-    monkeypatch.setenv("BIHUAN_DATABASE_URL", fresh_database)
-    monkeypatch.setenv("BIHUAN_TEMPORAL_ADDRESS", "127.0.0.1:9")
-    await prepare_ledger(fresh_database)
-    conn = await asyncpg.connect(fresh_database)
+    conn = new_office
     await load_registry(conn, raw_registry(), "office")
     for calendar in (CALENDAR, LATER):
         await store_calendar(conn, calendar, by="office")
@@ -98,21 +83,12 @@ async def office(fresh_database: str, tmp_path: Path, monkeypatch: pytest.Monkey
         bodies = [each.model_dump(mode="json") for each in story.events]
         rows = {"case_row": [case_row(stream)]}
         await write(conn, stream, 0, [NewEvent.of(uuid4(), body) for body in bodies], rows=rows)
-    await conn.close()
 
 
 @pytest.fixture
 def call(office: None) -> Call:
-    """Runs the command line in this process; the answer is the exit code and what was printed, errors included."""
-
-    def run(*words: str) -> tuple[int, str]:
-        out = io.StringIO()
-        # A thread of its own has no event loop and no options of another command.
-        with redirect_stdout(out), redirect_stderr(out), ThreadPoolExecutor(1) as thread:
-            code = thread.submit(execute, ["case", "deadlines", *words]).result()
-        return code, out.getvalue()
-
-    return run
+    """Runs ``bihuan case deadlines`` in this process."""
+    return partial(called, "case", "deadlines")
 
 
 def shown(call: Call, *words: str) -> list[str]:
@@ -120,21 +96,6 @@ def shown(call: Call, *words: str) -> list[str]:
     code, text = call(*words)
     assert code == 0, text
     return [line.rstrip() for line in text.splitlines()]
-
-
-def value(call: Call, *words: str) -> Any:
-    """The JSON value a program reads."""
-    code, text = call(*words, "--json")
-    assert code == 0, text
-    return json.loads(text)
-
-
-def error(call: Call, *words: str) -> Any:
-    code, text = call(*words, "--json")
-    assert code == 1, text
-    found = json.loads(text)["error"]
-    assert all(found[name] for name in ("code", "message", "remedy", "message_en", "remedy_en"))
-    return found
 
 
 async def test_the_table_has_a_line_for_each_clock(call: Call) -> None:
@@ -166,11 +127,11 @@ async def test_the_story_of_the_budget_is_told_in_sentences(call: Call) -> None:
     story = lines[lines.index("处置时限  handle") + 1 :]
     assert story[:9] == [
         "2026-11-23 12:03  派单起算，时限 5个工作日，应于 2026-11-30 18:00 到期",
-        "2026-11-25 10:00  停表（等待当事人），dispatcher(街道派单员)",
+        "2026-11-25 10:00  停表（等待当事人），dispatcher（街道派单员）",
         f"2026-11-26 10:00  恢复计时（{CUT}），应于 2026-12-01 18:00 到期",
         f"2026-11-26 10:01  城市管理申请延期 3个工作日（{CUT}）",
         "2026-11-26 10:02  dispatcher 同意延期 3个工作日，到期由 2026-12-01 18:00 改为 2026-12-04 18:00",
-        "2026-11-26 11:03  销账，停止计时，handler(部门经办人)",
+        "2026-11-26 11:03  销账，停止计时，handler（部门经办人）",
         "2026-11-27 07:03  返工（核查未通过），继续计时，应于 2026-12-07 18:00 到期",
         "2026-12-01 14:28  提醒，告知经办人（2026-12-08 09:00 记录）",
         "2026-12-04 09:47  黄灯，临近到期，告知经办人、负责人（2026-12-08 09:00 记录）",
@@ -201,7 +162,7 @@ async def test_steps_lead_day_by_day_to_the_due(call: Call) -> None:
 
 
 async def test_programs_get_everything_with_the_offset_of_the_office(call: Call) -> None:
-    found = value(call, CASE, "--at", "2026-12-08T09:00:00+08:00")
+    found = value(call(CASE, "--at", "2026-12-08T09:00:00+08:00", "--json"))
     assert (found["id"], found["at"], found["rules"]) == (CASE, "2026-12-08T09:00:00+08:00", "example-2")
     budget = next(each for each in found["clocks"] if each["id"] == "handle")
     assert (budget["due_at"], budget["started_at"]) == ("2026-12-07T18:00:00+08:00", "2026-11-23T12:03:00+08:00")
@@ -235,16 +196,16 @@ def _is_instant(text: str) -> bool:
 
 
 async def test_looking_back_shows_what_was_known_then(call: Call) -> None:
-    found = value(call, CASE, "--at", "2026-11-25 12:00", "--clock", "handle")
+    found = value(call(CASE, "--at", "2026-11-25 12:00", "--clock", "handle", "--json"))
     (budget,) = found["clocks"]
     assert (budget["status"], budget["due_at"]) == ("standing", "2026-11-30T18:00:00+08:00")
     assert (budget["used"], budget["remaining"], budget["on_time"]) == (1, 4, None)
     assert "停表" in "".join(shown(call, CASE, "--at", "2026-11-25 12:00"))
-    assert error(call, CASE, "--at", "2026-11-01")["code"] == "case.unknown"
+    assert error(call(CASE, "--at", "2026-11-01", "--json"))["code"] == "case.unknown"
 
 
 async def test_a_case_is_found_by_the_beginning_of_its_id(call: Call) -> None:
-    assert value(call, "a1b2c3")["id"] == CASE
+    assert value(call("a1b2c3", "--json"))["id"] == CASE
 
 
 async def test_a_provisional_due_says_why_and_then_what_made_it_final(call: Call) -> None:
@@ -258,17 +219,16 @@ async def test_a_provisional_due_says_why_and_then_what_made_it_final(call: Call
     after = shown(call, NEW_YEAR, "--at", "2026-12-22", "--clock", "handle")
     assert "2026-12-21 10:04  采用规则 example-2、日历 cn-2020-2027：到期不变，不再暂定" in after
     assert not any("说明" in line for line in after)
-    notes = value(call, NEW_YEAR, "--at", (new_year_story().at + timedelta(seconds=30)).isoformat())["clocks"][-1][
-        "notes"
-    ]
+    early = (new_year_story().at + timedelta(seconds=30)).isoformat()
+    notes = value(call(NEW_YEAR, "--at", early, "--json"))["clocks"][-1]["notes"]
     assert [each["code"] for each in notes] == ["calendar.beyond_horizon"]
 
 
 async def test_a_clock_or_a_case_that_is_not_there_is_refused(call: Call) -> None:
-    refusal = error(call, CASE, "--clock", "appraise")
+    refusal = error(call(CASE, "--clock", "appraise", "--json"))
     assert (refusal["code"], refusal["field"]) == ("clock.unknown", "--clock")
     assert "handle" in refusal["remedy"]
-    assert error(call, "case-" + "f" * 32)["code"] == "case.unknown"
+    assert error(call("case-" + "f" * 32, "--json"))["code"] == "case.unknown"
     assert call(CASE, "--at", "yesterday", "--json")[0] == 2
 
 

@@ -1,20 +1,13 @@
 """``bihuan rehearse``: tables without any server, closed cases out of a real ledger, and what is refused by name."""
 
-import io
-import json
-import os
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stderr, redirect_stdout
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
-from console.cli import execute
-from console.instance import prepare_ledger
 from console.rehearsal_table import COLUMNS
 from domain.ladder import ClockKind
 from domain.limits import limit
@@ -25,47 +18,17 @@ from ledger.registry import load_registry, store_rule_book
 from ledger.rows import CaseRow, ClockRow
 from ledger.rule_files import example_book, rule_book_yaml
 from tests.calendars import local
+from tests.console.calling import Call, called, error, value
 from tests.console.test_import_files import workbook
 from tests.neighbourhood import LEAD, REGISTRY, raw_registry
 
-Call = Callable[..., tuple[int, str]]
 MONDAY = local("2025-03-03 09:00")
 
 
-@pytest.fixture(autouse=True)
-def no_instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A data folder on which nothing runs, whatever the developer's own shell says."""
-    for name in [name for name in os.environ if name.startswith("BIHUAN_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("BIHUAN_DATA", str(tmp_path / "nowhere"))
-
-
 @pytest.fixture
-def call() -> Call:
-    """Runs the command line in this process; the answer is the exit code and what was printed, errors included."""
-
-    def run(*words: str) -> tuple[int, str]:
-        out = io.StringIO()
-        # A thread of its own has no event loop and no options of another command.
-        with redirect_stdout(out), redirect_stderr(out), ThreadPoolExecutor(1) as thread:
-            code = thread.submit(execute, ["rehearse", *words]).result()
-        return code, out.getvalue()
-
-    return run
-
-
-def value(answer: tuple[int, str], code: int = 0) -> Any:
-    """The JSON value that was printed."""
-    assert answer[0] == code, answer[1]
-    return json.loads(answer[1])
-
-
-def error(answer: tuple[int, str]) -> Any:
-    """The error object a refused command printed."""
-    assert answer[0] in (1, 2, 4), answer[1]
-    found = json.loads(answer[1])["error"]
-    assert all(found[name] for name in ("code", "message", "remedy", "message_en", "remedy_en"))
-    return found
+def call(no_instance: None) -> Call:
+    """Runs ``bihuan rehearse`` in this process."""
+    return partial(called, "rehearse")
 
 
 def trial_book(handle: str) -> RuleBook:
@@ -170,7 +133,7 @@ def test_bad_rows_are_reported_by_row_and_column_and_the_others_go_on(call: Call
     path = tmp_path / "cases.csv"
     path.write_text("\n".join((HEADER, ROWS[0], *bad, ROWS[1])), encoding="utf-8")
 
-    found = value(call("--table", str(path), "--json"), code=1)
+    found = value(call("--table", str(path), "--json"), exit_code=1)
 
     assert found["cases"] == 2
     assert [(each["row"], each["column"], each["code"]) for each in found["problems"]] == [
@@ -261,12 +224,9 @@ def test_an_unsound_book_is_refused(call: Call, table: str, tmp_path: Path) -> N
 
 
 @pytest.fixture
-async def office(fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncpg.Connection]:
+async def office(new_office: asyncpg.Connection) -> asyncpg.Connection:
     """An office's ledger with three closed cases and an open one, found by the environment."""
-    await prepare_ledger(fresh_database)
-    monkeypatch.setenv("BIHUAN_DATABASE_URL", fresh_database)
-    monkeypatch.setenv("BIHUAN_TEMPORAL_ADDRESS", "127.0.0.1:9")
-    connection = await asyncpg.connect(fresh_database)
+    connection = new_office
     building = {"code": "E0101", "name": "私搭乱建", "on_the_spot": False, "urgency": "general"}
     await load_registry(connection, raw_registry(categories=[*REGISTRY["categories"], building]), "test")
     book = example_book()
@@ -284,8 +244,7 @@ async def office(fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncI
         row |= {"started_at": MONDAY, "stopped_at": stop, "state": "stopped", "rules_version": book.version, **late}
         clocks.append(ClockRow.model_validate(row).model_dump(mode="json"))
     await connection.execute("select ledger_rows($1::text::jsonb)", canonical({"case_row": cases, "clock": clocks}))
-    yield connection
-    await connection.close()
+    return connection
 
 
 async def test_closed_cases_of_the_ledger_are_rehearsed(office: asyncpg.Connection, call: Call, shorter: str) -> None:
@@ -319,7 +278,7 @@ async def test_a_table_is_checked_against_the_registry_of_the_office(
     path = tmp_path / "cases.csv"
     rows = [f"A{n},2025-03-03 08:30,,,2025-03-05 17:00,一般,{code},城管," for n, code in enumerate(("K02", "C0101"))]
     path.write_text("\n".join((HEADER, *rows)), encoding="utf-8")
-    found = value(call("--table", str(path), "--json"), code=1)
+    found = value(call("--table", str(path), "--json"), exit_code=1)
     # K02 is the neighbourhood's; C0101 is only in the directory that ships.
     assert found["cases"] == 1
     assert [each["code"] for each in found["problems"]] == ["rehearse.unknown_category"]

@@ -1,71 +1,25 @@
 """``bihuan rules``: checking without any server, importing into a real ledger, looking at what is there."""
 
-import io
-import json
-import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stderr, redirect_stdout
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
 
-from console.cli import execute
-from console.instance import prepare_ledger
 from domain.rules import RuleBook, Urgency
 from ledger.registry import load_registry, read_registry, read_rule_books
 from ledger.rule_files import example_book, rule_book_yaml
+from tests.console.calling import Call, error, value
 from tests.ledger.facts import case_row, fact, write
 from tests.ledger.rule_books import DEFAULTS, csv, saved
 from tests.neighbourhood import raw_registry
 
+pytestmark = pytest.mark.usefixtures("no_instance")
+
 EXAMPLE = example_book()
 SHIPPED = Path(str(files("ledger") / "shipped"))
-
-Call = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture(autouse=True)
-def no_instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A data folder on which nothing runs, whatever the developer's own shell says."""
-    for name in [name for name in os.environ if name.startswith("BIHUAN_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("BIHUAN_DATA", str(tmp_path / "nowhere"))
-
-
-@pytest.fixture
-def call() -> Call:
-    """Runs the command line in this process; the answer is the exit code and what was printed, errors included."""
-
-    def run(*words: str) -> tuple[int, str]:
-        out = io.StringIO()
-        # A thread of its own has no event loop and no options of another command.
-        with redirect_stdout(out), redirect_stderr(out), ThreadPoolExecutor(1) as thread:
-            code = thread.submit(execute, list(words)).result()
-        return code, out.getvalue()
-
-    return run
-
-
-def value(answer: tuple[int, str]) -> Any:
-    """The JSON value a successful command printed."""
-    code, text = answer
-    assert code == 0, text
-    return json.loads(text)
-
-
-def error(answer: tuple[int, str], exit_code: int = 1) -> Any:
-    """The error object a refused command printed."""
-    code, text = answer
-    assert code == exit_code, text
-    found = json.loads(text)["error"]
-    assert all(found[name] for name in ("code", "message", "remedy", "message_en", "remedy_en"))
-    return found
 
 
 @pytest.fixture
@@ -151,15 +105,10 @@ def test_importing_needs_an_instance(call: Call, own: Path) -> None:
 
 
 @pytest.fixture
-async def office(fresh_database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncpg.Connection]:
+async def office(new_office: asyncpg.Connection) -> asyncpg.Connection:
     """A new office with the registry of the neighbourhood, on which the command line works."""
-    await prepare_ledger(fresh_database)
-    monkeypatch.setenv("BIHUAN_DATABASE_URL", fresh_database)
-    monkeypatch.setenv("BIHUAN_TEMPORAL_ADDRESS", "127.0.0.1:9")
-    conn = await asyncpg.connect(fresh_database)
-    await load_registry(conn, raw_registry(), "test")
-    yield conn
-    await conn.close()
+    await load_registry(new_office, raw_registry(), "test")
+    return new_office
 
 
 async def test_a_new_office_begins_with_the_example(office: asyncpg.Connection, call: Call) -> None:

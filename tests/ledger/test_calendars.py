@@ -11,14 +11,13 @@ from domain.calendar import Day, WorkCalendar, standard_week
 from ledger.calendars import (
     check_version,
     current_calendar,
-    list_calendars,
-    open_cases_elsewhere,
     read_calendar,
     read_calendars,
     replace_calendar,
     store_calendar,
 )
 from ledger.log import Believed, Json, history, open_stream, record
+from ledger.versions import CALENDARS, list_versions, open_cases_elsewhere
 from ledger.world import Worlds
 from tests.ledger.facts import NOON, case_row, fact, write
 from tests.refusals import refused
@@ -159,13 +158,13 @@ async def test_a_world_has_all_calendars_and_keeps_those_it_knows(conn: asyncpg.
 async def test_versions_are_listed_page_by_page_the_newest_first(conn: asyncpg.Connection) -> None:
     for number in range(5):
         await store_calendar(conn, FIRST.model_copy(update={"version": f"office-{number}"}), choose=number == 2)
-    first = await list_calendars(conn, limit=3)
-    rest = await list_calendars(conn, limit=3, cursor=first.next)
+    first = await list_versions(conn, CALENDARS, limit=3)
+    rest = await list_versions(conn, CALENDARS, limit=3, cursor=first.next)
     assert [each.version for each in (*first.items, *rest.items)] == [f"office-{number}" for number in range(4, -1, -1)]
     assert rest.next is None
     assert [each.version for each in (*first.items, *rest.items) if each.current] == ["office-2"]
     assert [each.chosen_by for each in first.items] == [None, None, "administrator"]
-    await refused(list_calendars(conn, cursor="nonsense"), "feed.bad_cursor")
+    await refused(list_versions(conn, CALENDARS, cursor="nonsense"), "feed.bad_cursor")
 
 
 async def test_open_cases_under_another_calendar_are_counted(conn: asyncpg.Connection) -> None:
@@ -179,6 +178,6 @@ async def test_open_cases_under_another_calendar_are_counted(conn: asyncpg.Conne
         row("case-d", "office-1", finished=True),
     ):
         await write(conn, str(each["id"]), 0, [fact("opened")], rows={"case_row": [each]})
-    assert await open_cases_elsewhere(conn, "office-2") == 2
-    assert await open_cases_elsewhere(conn, "office-1") == 2
-    assert await open_cases_elsewhere(conn, "office-3") == 3
+    assert await open_cases_elsewhere(conn, CALENDARS, "office-2") == 2
+    assert await open_cases_elsewhere(conn, CALENDARS, "office-1") == 2
+    assert await open_cases_elsewhere(conn, CALENDARS, "office-3") == 3
