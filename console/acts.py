@@ -18,7 +18,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from domain.case.commands import Command as CaseCommand
-from domain.errors import Refused
+from domain.errors import Refused, unreadable
 from domain.limits import office_day
 from domain.parsing import parse_command, parse_json
 from domain.people import Actor, Role
@@ -52,7 +52,7 @@ def read_command(source: str) -> dict[str, Any]:
     try:
         raw = sys.stdin.buffer.read(_FILE_LIMIT + 1) if source == "-" else _read(Path(source))
     except OSError as error:
-        raise Refused("file.unreadable", path=source, reason=error.strerror or "") from None
+        raise unreadable(source, error) from None
     if len(raw) > _FILE_LIMIT:
         raise Refused("file.unreadable", path=source, reason=f"> {_FILE_LIMIT} bytes")
     value = parse_json(raw.removeprefix(b"\xef\xbb\xbf"))

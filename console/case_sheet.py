@@ -8,9 +8,9 @@ from typing import Any
 
 from console import output, words
 from domain.case import CASE
-from domain.case.state import Assignment, Case
+from domain.case.state import Assignment, Case, Shelf
 from domain.case.vocabulary import STAGE_NAMES, Audience, Stage
-from domain.clocks import worst_light
+from domain.clocks import Clock
 from domain.process import Plan, Task, World
 from domain.registry import Registry
 
@@ -25,7 +25,7 @@ def sheet_json(stream: str, state: Case, seq: int, until: datetime | None) -> di
         "stage": state.stage,
         "finished": plan.finished,
         "due_at": plan.attributes.due_at,
-        "light": worst_light(state.clocks),
+        "light": state.light,
         "digest": state.digest,
         "departments": state.departments,
         "tasks": [task.model_dump(mode="json", exclude={"queue", "pick_up_within"}) for task in plan.tasks],
@@ -70,7 +70,7 @@ def _stage(state: Case) -> str:
         until = output.local(state.suspension.until)
         parts.append(output.say(f"停表（{why}，至 {until}）", f"suspended ({why}, until {until})"))
     if state.shelf is not None:
-        parts.append(output.say("挂账", "shelved"))
+        parts.append(_shelf(state.shelf))
         if state.shelf.is_backlog:
             parts.append(output.say("积存", "backlog"))
     if state.level not in ("grid", "community"):
@@ -78,11 +78,19 @@ def _stage(state: Case) -> str:
     return " · ".join(parts)
 
 
+def _shelf(shelf: Shelf) -> str:
+    if not shelf.reviews:
+        return output.say("挂账", "shelved")
+    review = output.local(shelf.reviews[0])
+    return output.say(f"挂账（{review} 复核）", f"shelved (review {review})")
+
+
 def _light(state: Case, plan: Plan, at: datetime) -> Any:
     due = plan.attributes.due_at
-    shown = words.light(worst_light(state.clocks))
+    shown = words.light(state.light)
     if due is not None:
-        shown.append(f" · {output.say('最近到期', 'next due')} {output.local(due)}({output.remaining(due, at)})")
+        when, left = output.local(due), output.remaining(due, at)
+        shown.append(output.say(f" · 最近到期 {when}（{left}）", f" · next due {when} ({left})"))
     return shown
 
 
@@ -107,7 +115,7 @@ def _category(state: Case, registry: Registry) -> str | None:
     if state.category is None:
         return None
     known = registry.category(state.category)
-    everyday = output.say("(能办即办)", " (everyday)") if state.everyday else ""
+    everyday = output.say("（能办即办）", " (everyday)") if state.everyday else ""
     return f"{known.name} {state.category}{everyday}" if known else state.category
 
 
@@ -154,21 +162,24 @@ def task_words(task: Task, registry: Registry) -> tuple[str, str]:
 
 
 def _clocks(state: Case, at: datetime) -> None:
-    running = [clock for clock in state.clocks if clock.is_running]
-    if not running:
-        return
-    output.line("\n时限", "\nLimits")
-    rows = [
-        (
-            " ".join(part for part in (words.word(words.CLOCK, clock.kind), clock.organisation or clock.step) if part),
-            output.say(clock.whole_limit.chinese, str(clock.whole_limit)),
-            words.light(clock.light),
-            clock.due_at,
-            output.remaining(clock.due_at, at) + (output.say(" 暂定", " provisional") if clock.provisional else ""),
-        )
-        for clock in running
-    ]
-    output.table([("时限", "limit"), ("多久", "length"), ("灯", "light"), ("截止", "due"), ("", "")], rows)
+    still = {each for mark in (state.suspension, state.shelf) if mark for each in mark.clocks}
+    still |= {state.question.clock_id} if state.question and state.question.clock_id else set()
+    rows = [_clock(clock, state, at) for clock in state.clocks if clock.is_running or clock.id in still]
+    if rows:
+        output.line("\n时限", "\nLimits")
+        output.table([("时限", "limit"), ("多久", "length"), ("灯", "light"), ("截止", "due"), ("", "")], rows)
+
+
+def _clock(clock: Clock, state: Case, at: datetime) -> tuple[object, ...]:
+    """A clock that runs, or one that stands still: when it is due then depends on how long it does."""
+    step = state.rules.row.step(clock.step) if clock.step else None
+    whose = clock.organisation or (step.name if step else clock.step)
+    name = " ".join(part for part in (words.word(words.CLOCK, clock.kind), whose) if part)
+    length = output.say(clock.whole_limit.chinese, str(clock.whole_limit))
+    if not clock.is_running:
+        return name, length, words.light(clock.light), None, output.say("停止计时", "stands still")
+    left = output.remaining(clock.due_at, at) + (output.say(" 暂定", " provisional") if clock.provisional else "")
+    return name, length, words.light(clock.light), clock.due_at, left
 
 
 def _orders(state: Case, registry: Registry) -> None:

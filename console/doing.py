@@ -3,6 +3,7 @@
 Owns the sub-commands ``history``, ``do`` and ``new`` of both. Must not know the stages of either.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from console import output, words
 from console.acts import actor_for, clean, find_stream, new_command_id, read_command
 from console.session import ledger, open_desk
 from domain.errors import Refused
+from domain.limits import limit
 from domain.people import Actor
 from domain.process import Answer
 from domain.processes import PROCESSES
@@ -23,6 +25,7 @@ _QUIET = frozenset(
     | {"followed"}
     | {"rung", "old_calendar", "justified", "to_arbitration", "provisional"}
 )
+_LIMIT = re.compile(r"[1-9][0-9]{0,3}(?:m|h|d|wh|wd|wd/min)")
 _TRUTH: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     "lead": (("主办", "lead"), ("协办", "helper")),
     "passed": (("通过", "passed"), ("不通过", "failed")),
@@ -49,6 +52,14 @@ _INSTANTS: dict[str, tuple[str, str]] = {
     "review": ("复核", "review"),
     "charged_from": ("计时自", "charged from"),
     "reopen_until": ("可重开至", "may be reopened until"),
+}
+_LABELS: dict[str, tuple[str, str]] = {
+    "proposed": ("建议", "proposed"),
+    "approver": ("批准", "approved by"),
+    "charged_to": ("计入", "charged to"),
+    "requested_by": ("由其提出", "requested by"),
+    "order": ("督办号", "order no."),
+    "step": ("分步", "step"),
 }
 _CODES: dict[str, words.Words] = {
     "urgency": words.URGENCY,
@@ -110,7 +121,8 @@ def summary(body: Mapping[str, Any]) -> str:
     if isinstance(clock, dict):
         kind = words.word(words.CLOCK, str(clock["kind"]))
         due = output.local(datetime.fromisoformat(str(clock["due_at"])))
-        return " ".join(part for part in (kind, clock.get("organisation"), output.say("截止", "due"), due) if part)
+        whose = clock.get("organisation") or clock.get("step")
+        return " ".join(part for part in (kind, whose, output.say("截止", "due"), due) if part)
     parts: list[str] = []
     for name, value in body.items():
         if name in _QUIET or value in (None, "", [], {}):
@@ -127,18 +139,31 @@ def summary(body: Mapping[str, Any]) -> str:
         elif name == "changes":
             parts.append(output.say(f"{len(value)} 个时限有变", f"{len(value)} limit(s) moved"))
         elif name == "clock_id":
-            kind, _, unit = str(value).partition(":")
-            parts.append(f"{words.word(words.CLOCK, kind.partition('#')[0])} {unit}".strip())
+            parts.append(_clock_name(str(value)))
         elif isinstance(value, dict):
             parts.append("/".join(f"{key} {each}" for key, each in value.items() if each not in (None, 0)))
         else:
-            shown = "、".join(map(str, value)) if isinstance(value, list) else str(value)
+            shown = "、".join(map(str, value)) if isinstance(value, list) else _limit_text(str(value))
             shown = " ".join(shown.split())
-            parts.append(shown if len(shown) <= 60 else shown[:57] + "…")
+            label = f"{output.say(*_LABELS[name])} " if name in _LABELS else ""
+            parts.append(label + (shown if len(shown) <= 60 else shown[:57] + "…"))
     if body.get("evidence"):
         number = len(body["evidence"]) if isinstance(body["evidence"], list) else 1
         parts.append(output.say(f"证据 {number} 件", f"{number} piece(s) of evidence"))
     return " · ".join(part for part in parts if part)
+
+
+def _clock_name(clock_id: str) -> str:
+    """``sign_for:D01#1`` as people say it: the second clock for D01 to sign for."""
+    name, _, later = clock_id.partition("#")
+    kind, _, whose = name.partition(":")
+    number = output.say(f"第{int(later) + 1}次", f"#{int(later) + 1}") if later.isdecimal() else ""
+    return " ".join(part for part in (words.word(words.CLOCK, kind), whose, number) if part)
+
+
+def _limit_text(text: str) -> str:
+    """A limit as the reader says it; any other text as it is."""
+    return output.say(limit(text).chinese, text) if _LIMIT.fullmatch(text) else text
 
 
 async def do(process: str, name: str, source: str, *, person: str, role: str | None, command_id: str | None) -> None:
@@ -228,4 +253,4 @@ def _show_answer(process: str, answer: Answer, masked: tuple[str, ...], actor: A
     if masked:
         where = "、".join(masked)
         rest = ("原文已存入保密库。", "the original is in the vault") if kept else ("原文未保存。", "it was not kept")
-        output.note(f"已遮盖个人信息：{where};{rest[0]}", f"Personal data was masked in {where}; {rest[1]}.")
+        output.note(f"已遮盖个人信息：{where}；{rest[0]}", f"Personal data was masked in {where}; {rest[1]}.")

@@ -5,17 +5,21 @@ a number into ``<data>/logs/cli.log``; what a value was is not written there, fo
 """
 
 import os
+import re
 import sys
 import traceback
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import typer
+from pydantic import ValidationError
 
 from console.output import note, show_error
 from console.session import options, settings
 from domain.errors import Refused
+from domain.parsing import expected
 
 DONE, REFUSED, USAGE, PENDING, INFRASTRUCTURE, MISTAKE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 4, 70, 130, 141
 
@@ -23,6 +27,11 @@ _INFRASTRUCTURE = ("instance.", "postgres.", "temporal.", "ledger.schema_", "led
 
 # Typer keeps its own copy of the class all wrong uses derive from; this is the public way to it.
 _UsageError: type[BaseException] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+
+# What Typer says in English and offers in no other way.
+_NO_COMMAND = re.compile(r"No such command '(.*?)'\.")
+_TOO_MUCH = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.DOTALL)
+_CHOICES = re.compile(r"is not one of (.*?)\.$", re.DOTALL)
 
 
 def tell(error: BaseException) -> int:
@@ -58,16 +67,46 @@ def _wrong_use(error: BaseException) -> Refused:
     """What Typer found wrong, in our words."""
     kind, message = type(error).__name__, str(getattr(error, "message", error))
     parameter = getattr(error, "param", None)
-    name = "/".join(getattr(parameter, "opts", ())) or str(getattr(parameter, "human_readable_name", "") or "")
-    if kind == "NoSuchOption":
-        option = str(getattr(error, "option_name", ""))
-        return Refused("cli.unknown_option", field=option, name=option)
-    if kind == "MissingParameter":
-        shown = getattr(parameter, "metavar", None) or name.upper()
-        return Refused("cli.missing_value", field=name, name=shown)
-    if kind == "BadParameter":
-        return Refused("cli.bad_value", field=name, name=name, reason=message.removeprefix("Value error, "))
+    option = str(getattr(error, "option_name", None) or "/".join(getattr(parameter, "opts", ())))
+    match kind:
+        case "NoSuchOption":
+            return Refused("cli.unknown_option", field=option, name=option)
+        case "MissingParameter":
+            return _missing(parameter, option)
+        case "BadOptionUsage" if message.endswith("requires an argument."):
+            return Refused("cli.missing_value", field=option, name=option)
+        case "BadParameter":
+            zh, en = _wanted(error, message)
+            return Refused("cli.bad_value", field=option, name=option, reason=zh, reason_en=en)
+    commands = getattr(getattr(getattr(error, "ctx", None), "command", None), "commands", None)
+    unknown = _NO_COMMAND.match(message)
+    if commands and unknown:
+        name = unknown.group(1)
+        return Refused("cli.unknown_command", field=name, name=name, known=", ".join(commands))
+    extra = _TOO_MUCH.match(message)
+    if extra:
+        return Refused("cli.too_many_values", values=extra.group(1))
     return Refused("cli.wrong_use", reason=message)
+
+
+def _missing(parameter: Any, option: str) -> Refused:
+    """An option is named as it is typed; an argument by what stands for it in the help, in English by its own name."""
+    metavar, name = getattr(parameter, "metavar", None), str(getattr(parameter, "name", ""))
+    if option.startswith("-"):
+        zh = f"{option} {metavar}" if metavar else option
+        return Refused("cli.missing_value", field=option, name=zh, name_en=option)
+    return Refused("cli.missing_value", field=option, name=metavar or name, name_en=f"The argument '{name}'")
+
+
+def _wanted(error: BaseException, message: str) -> tuple[str, str]:
+    """What the value should have been, in Chinese and English."""
+    choices = _CHOICES.search(message)
+    if choices:
+        known = choices.group(1).replace("'", "")
+        return f"可填：{known}", f"one of: {known}"
+    if isinstance(error.__cause__, ValidationError):
+        return expected(error.__cause__.errors(include_url=False, include_input=False)[0])
+    return message, message
 
 
 def _server_away(error: BaseException) -> Refused | None:

@@ -17,12 +17,16 @@ from console.session import options
 from domain.errors import Refusal
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
+    from rich.text import Text
 
 OFFICE_ZONE = timezone(timedelta(hours=8))
 """Asia/Shanghai, in which people are told the time; it knows no summer time."""
 
 _PIPE_WIDTH = 200
+_GAP = 2
+_READABLE = 12
+_LONG = 40
 
 
 def local(at: datetime | None) -> str:
@@ -97,16 +101,40 @@ def note(zh: str, en: str) -> None:
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """A table on standard output; columns are named in both languages. Cells may be Rich renderables."""
+    """A table on standard output; columns are named in both languages. Where it is too wide the widest columns fold."""
     from rich.table import Table
     from rich.text import Text
 
-    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for zh, en in columns:
-        shown.add_column(Text(say(zh, en), style="bold"), overflow="fold")
-    for row in rows:
-        shown.add_row(*(_cell(value) for value in row))
-    console().print(shown)
+    page = console()
+    heads = [Text(say(zh, en), style="bold") for zh, en in columns]
+    cells = [[_cell(value) for value in row] for row in rows]
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    whole = _whole([max(map(_width, column)) for column in zip(heads, *cells, strict=True)], page.width)
+    for place, head in enumerate(heads):
+        shown.add_column(head, overflow="fold", no_wrap=place in whole)
+    for row in cells:
+        shown.add_row(*row)
+    page.print(shown)
+
+
+def _width(cell: "Text") -> int:
+    return max((line.cell_len for line in cell.split(allow_blank=True)), default=0)
+
+
+def _whole(widths: Sequence[int], room: int) -> set[int]:
+    """The columns that need not fold, the narrow ones first; every other one is left enough to be read.
+
+    Long texts share what is left as they always do.
+    """
+    room -= _GAP * len(widths)
+    whole: set[int] = set()
+    taken = 0
+    for number, place in enumerate(sorted(range(len(widths)), key=widths.__getitem__), start=1):
+        taken += widths[place]
+        if widths[place] > _LONG or taken + _READABLE * (len(widths) - number) > room:
+            break
+        whole.add(place)
+    return whole
 
 
 def fields(rows: Iterable[tuple[str, str, object]]) -> None:
@@ -123,7 +151,7 @@ def fields(rows: Iterable[tuple[str, str, object]]) -> None:
     console().print(sheet)
 
 
-def _cell(value: object) -> "RenderableType":
+def _cell(value: object) -> "Text":
     from rich.text import Text
 
     if value is None:
@@ -149,4 +177,5 @@ def show_error(refusal: Refusal) -> None:
         return
     head = say("错误", "error")
     sentence = " ".join(refusal.sentence(language()).split("\n"))
-    console(stderr=True).print(f"{head} {refusal.code}:{sentence}", soft_wrap=True)
+    colon = say("：", ": ")
+    console(stderr=True).print(f"{head} {refusal.code}{colon}{sentence}", soft_wrap=True)

@@ -113,7 +113,8 @@ def _check_header(headers: Sequence[str]) -> None:
     for name in _NEEDED:
         if name not in known:
             names = " / ".join(COLUMNS[name])
-            raise Refused("rehearse.no_columns", field="file", missing=COLUMNS[name][-1], known=names)
+            zh = next(each for each in COLUMNS[name] if not each.isascii())
+            raise Refused("rehearse.no_columns", field="file", missing=zh, missing_en=COLUMNS[name][0], known=names)
 
 
 def _plain(header: str) -> str:

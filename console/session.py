@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 APP_ROLE = "bihuan_app"
 """The database role of every door: it reads everything and writes through the ledger's functions only."""
 
-SHARED = "通用选项，写在前后都可以:--data 目录  --json  --lang zh|en / shared options, anywhere on the line"
+SHARED = "通用选项，写在前后都可以：--data 目录  --json  --lang zh|en / shared options, anywhere on the line"
 """What the help of every command says about the options that all of them share."""
 
 _PATIENCE = timedelta(seconds=5)

@@ -158,7 +158,9 @@ def role(code: str) -> str:
 
 def person(actor: Actor) -> str:
     """An actor by the code of the registry and the role of the act."""
-    return say(*ROLE_NAMES[actor.role]) if actor.role == Role.SYSTEM else f"{actor.person}({role(actor.role)})"
+    if actor.role == Role.SYSTEM:
+        return say(*ROLE_NAMES[actor.role])
+    return say(f"{actor.person}（{role(actor.role)}）", f"{actor.person} ({role(actor.role)})")
 
 
 def light(code: str | None) -> Any:

@@ -6,10 +6,26 @@ sentence and a remedy; the texts live in ``domain.refusals``. Must not know wher
     Refused            a rule, a value or a state does not allow this; the sender can do something about it
 """
 
+import os
+import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 
 from domain.base import Frozen
 from domain.refusals import CATALOGUE
+
+_OFFICE_ZONE = timezone(timedelta(hours=8))
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+
+
+def _told(text: str) -> str:
+    """A parameter as it stands in a sentence: an instant by the office's clock, to the minute; all else as it is."""
+    if not _INSTANT.fullmatch(text):
+        return text
+    try:
+        return f"{datetime.fromisoformat(text).astimezone(_OFFICE_ZONE):%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError):
+        return text
 
 
 class Refusal(Frozen):
@@ -34,7 +50,9 @@ class Refused(Exception):  # noqa: N818 - the word of the trade, not an error of
     """Raised when an act, a value or a request is refused; nothing has been changed.
 
     ``code`` must stand in ``domain.refusals.CATALOGUE``; ``field`` names the offending field in the sender's
-    words; ``params`` fill the placeholders of the sentences and must never hold personal data.
+    words; ``params`` fill the placeholders of the sentences and must never hold personal data. Where one has a
+    counterpart that ends in ``_en``, the English sentence takes that. Instants (ISO 8601 with offset) are told in
+    Beijing time, by which offices live; ``params`` keep them as they were given.
 
     Raises ``KeyError`` for a code that is not in the catalogue: that is a mistake of ours, not of the sender.
     """
@@ -42,13 +60,14 @@ class Refused(Exception):  # noqa: N818 - the word of the trade, not an error of
     def __init__(self, code: str, field: str | None = None, **params: object) -> None:
         entry = CATALOGUE[code]
         texts = {name: str(value) for name, value in params.items()}
-        shown = {"field": field or "", **texts}
+        shown = {"field": field or "", **{name: _told(text) for name, text in texts.items()}}
+        english = {**shown, **{name.removesuffix("_en"): text for name, text in shown.items() if name.endswith("_en")}}
         self.refusal = Refusal(
             code=code,
             message=entry.zh.format_map(shown),
             remedy=entry.remedy_zh.format_map(shown),
-            message_en=entry.en.format_map(shown),
-            remedy_en=entry.remedy_en.format_map(shown),
+            message_en=entry.en.format_map(english),
+            remedy_en=entry.remedy_en.format_map(english),
             field=field,
             params=texts,
         )
@@ -66,3 +85,17 @@ class Refused(Exception):  # noqa: N818 - the word of the trade, not an error of
         self.refusal = refusal
         Exception.__init__(self, f"{refusal.code}: {refusal.message}")
         return self
+
+
+def unreadable(path: object, error: OSError) -> Refused:
+    """The refusal ``file.unreadable`` of a file that the system does not give, with the reason in both languages."""
+    match error:
+        case FileNotFoundError():
+            zh, en = "没有这个文件", "no such file"
+        case IsADirectoryError():
+            zh, en = "这是一个文件夹", "this is a folder"
+        case PermissionError():
+            zh, en = "没有读取权限", "no permission to read it"
+        case _:
+            zh = en = error.strerror or os.strerror(error.errno or 0)
+    return Refused("file.unreadable", path=path, reason=zh, reason_en=en)

@@ -1,7 +1,9 @@
 """From outside data to values, with refusals that name the field, the problem and the remedy."""
 
 import json
+import re
 import uuid
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,6 +13,52 @@ from domain.errors import Refused
 from domain.process import Envelope, Process
 from domain.refusals import CATALOGUE
 from domain.text import Code
+
+_WANTED: dict[str, tuple[str, str]] = {
+    "enum": ("应为以下之一：{expected}", "one of: {expected}"),
+    "literal_error": ("应为以下之一：{expected}", "one of: {expected}"),
+    "int_type": ("应为整数", "should be a whole number"),
+    "int_parsing": ("应为整数", "should be a whole number"),
+    "int_from_float": ("应为整数", "should be a whole number"),
+    "greater_than_equal": ("应不小于 {ge}", "should be at least {ge}"),
+    "greater_than": ("应大于 {gt}", "should be more than {gt}"),
+    "less_than_equal": ("应不大于 {le}", "should be at most {le}"),
+    "less_than": ("应小于 {lt}", "should be less than {lt}"),
+    "bool_type": ("应为 true 或 false", "should be true or false"),
+    "bool_parsing": ("应为 true 或 false", "should be true or false"),
+    "string_type": ("应为文字", "should be text"),
+    "datetime_type": ("应为时间，如 2026-11-25T10:00:00+08:00", "should be a time such as 2026-11-25T10:00:00+08:00"),
+    "datetime_parsing": (
+        "应为时间，如 2026-11-25T10:00:00+08:00",
+        "should be a time such as 2026-11-25T10:00:00+08:00",
+    ),
+    "datetime_from_date_parsing": (
+        "应为时间，如 2026-11-25T10:00:00+08:00",
+        "should be a time such as 2026-11-25T10:00:00+08:00",
+    ),
+    "timezone_aware": (
+        "时间要写明时区，如 2026-11-25T10:00:00+08:00",
+        "a time needs its offset, as in 2026-11-25T10:00:00+08:00",
+    ),
+    "too_short": ("至少要有 {min_length} 项", "needs at least {min_length}"),
+    "too_long": ("最多 {max_length} 项", "takes at most {max_length}"),
+    "tuple_type": ("应为列表 [ … ]", "should be a list [ … ]"),
+    "model_type": ("应为一组字段 {{ … }}", "should be an object {{ … }}"),
+    "model_attributes_type": ("应为一组字段 {{ … }}", "should be an object {{ … }}"),
+    "union_tag_unable_to_extract": ("应为一组字段 {{ … }}", "should be an object {{ … }}"),
+}
+"""What a value should have been, by the name pydantic has for what is wrong with it."""
+
+
+def expected(error: Mapping[str, Any]) -> tuple[str, str]:
+    """What the value of one pydantic error should have been, in Chinese and English; the value is not repeated."""
+    context = {name: str(value) for name, value in (error.get("ctx") or {}).items()}
+    if "expected" in context:
+        context["expected"] = ", ".join(re.findall(r"'([^']*)'", context["expected"])) or context["expected"]
+    zh, en = _WANTED.get(str(error["type"]), ("", ""))
+    if not zh:
+        return "格式不对", str(error["msg"])
+    return zh.format_map(context), en.format_map(context)
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -96,4 +144,5 @@ def _refuse(error: ValidationError, *, tagged: bool) -> NoReturn:
         case _ if kind in CATALOGUE:
             raise Refused(kind, field=field, **context) from None
         case _:
-            raise Refused("field.invalid", field=field, reason=first["msg"]) from None
+            zh, en = expected(first)
+            raise Refused("field.invalid", field=field, reason=zh, reason_en=en) from None

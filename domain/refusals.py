@@ -28,7 +28,7 @@ CATALOGUE: dict[str, Entry] = {
         "The value of '{field}' is not valid ({reason}).", "Change it as described.",
     ),
     "json.malformed": Entry(
-        "不是合法的 JSON(第 {line} 行第 {column} 列)。", "请检查引号、逗号和括号。",
+        "不是合法的 JSON（第 {line} 行第 {column} 列）。", "请检查引号、逗号和括号。",
         "This is not valid JSON (line {line}, column {column}).", "Check quotes, commas and brackets.",
     ),
     "command.unknown_kind": Entry(
@@ -335,13 +335,13 @@ CATALOGUE: dict[str, Entry] = {
         "Rule book {version} exists with other content.", "Use a new version.",
     ),
     "registry.unsound": Entry(
-        "登记册有 {count} 处问题，未载入。第一处：{where} {first}", "请逐条修改后重新载入。",
-        "The registry has {count} problems and was not loaded. First: {where} {first}", "Mend them and load again.",
+        "登记册有 {count} 处问题，未载入。第一处：{where} {first}。", "请逐条修改后重新载入。",
+        "The registry has {count} problems and was not loaded. First: {where} {first}.", "Mend them and load again.",
     ),
     # --- rule books from files --------------------------------------------------------------------------------
     "rules.unsound": Entry(
-        "规则有 {count} 处问题，未采用。第一处：{where} {first}", "请逐条修改后再试。",
-        "The rule book has {count} problems and was not taken. First: {where} {first}", "Mend them and try again.",
+        "规则有 {count} 处问题，未采用。第一处：{where} {first}。", "请逐条修改后再试。",
+        "The rule book has {count} problems and was not taken. First: {where} {first}.", "Mend them and try again.",
     ),
     "rules.unknown_format": Entry(
         "不能从 {suffix} 文件读取规则。", "请使用 .yaml、.xlsx、.xls、.ods 或 .csv。",
@@ -421,10 +421,11 @@ CATALOGUE: dict[str, Entry] = {
         "设置 {name} 不正确：{reason}。", "请修改环境变量。", "The setting {name} is wrong: {reason}.", "Change it.",
     ),
     "settings.unreadable": Entry(
-        "读不了文件 {path}:{reason}。", "请检查路径和权限。", "Cannot read {path}: {reason}.", "Check path and rights.",
+        "读不了文件 {path}（{reason}）。", "请检查路径和权限。",
+        "Cannot read {path}: {reason}.", "Check path and rights.",
     ),
     "temporal.unreachable": Entry(
-        "连不上 Temporal({address})。", "请检查服务是否在运行。",
+        "连不上 Temporal（{address}）。", "请检查服务是否在运行。",
         "Temporal at {address} cannot be reached.", "Check that it runs.",
     ),
     "postgres.unreachable": Entry(
@@ -444,6 +445,10 @@ CATALOGUE: dict[str, Entry] = {
     "cli.wrong_use": Entry(
         "用法不对（{reason}）。", "请用 --help 查看用法。", "Wrong use ({reason}).", "See --help.",
     ),
+    "cli.too_many_values": Entry(
+        "多写了“{values}”。", "请删去，或用 --help 查看用法。",
+        "'{values}' is too much.", "Leave it out, or see --help.",
+    ),
     "cli.unknown_command": Entry(
         "没有命令 {name}。", "可用的命令：{known}。", "There is no command {name}.", "Known commands: {known}.",
     ),
@@ -452,7 +457,7 @@ CATALOGUE: dict[str, Entry] = {
         "This installation has no command {name}.", "Install it again.",
     ),
     "cli.whose_tasks": Entry(
-        "要看谁的待办?", "请给出 --organisation、--person 或 --grid。",
+        "要看谁的待办？", "请给出 --organisation、--person 或 --grid。",
         "Whose tasks?", "Give --organisation, --person or --grid.",
     ),
     "cli.mistake": Entry(
@@ -464,7 +469,7 @@ CATALOGUE: dict[str, Entry] = {
         "The beginning {prefix} fits several.", "Write more of the id.",
     ),
     "cli.time_unreadable": Entry(
-        "看不懂时间“{value}”。", "请写成 2026-11-23、2026-11-23T12:00 或带时区的 ISO 8601;不写时区即北京时间。",
+        "看不懂时间“{value}”。", "请写成 2026-11-23、2026-11-23T12:00 或带时区的 ISO 8601；不写时区即北京时间。",
         "The time '{value}' cannot be read.", "Write 2026-11-23 or 2026-11-23T12:00 (Beijing time) or ISO 8601.",
     ),
     # --- calendars in the ledger and in files -----------------------------------------------------------------
@@ -524,7 +529,7 @@ CATALOGUE: dict[str, Entry] = {
     ),
     # --- files ------------------------------------------------------------------------------------------------
     "file.unreadable": Entry(
-        "读不了文件 {path}:{reason}。", "请检查路径、权限和格式。",
+        "读不了文件 {path}（{reason}）。", "请检查路径、权限和格式。",
         "Cannot read {path}: {reason}.", "Check path, rights and format.",
     ),
     "import.unknown_format": Entry(

@@ -80,7 +80,7 @@ PROBLEMS: dict[str, ProblemText] = {
     "registry.bad_code": ProblemText(
         "“{value}”不能作为编码",
         "“{value}” cannot be a code",
-        "编码只用文字、数字和 ._-:/#,最长 {hint} 个字符",
+        "编码只用文字、数字和 ._-:/#，最长 {hint} 个字符",
         "use letters, digits and ._-:/#, at most {hint} characters",
     ),
     "registry.bad_name": ProblemText(

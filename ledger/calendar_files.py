@@ -94,6 +94,10 @@ _TEXTS: dict[str, ProblemText] = {
         "从这里起读不懂（{value}）", "cannot be read from here on ({value})",
         "请检查格式，或另存为 UTF-8 后重试", "check the format, or save it as UTF-8 and try again",
     ),
+    "calendar_file.no_column": ProblemText(
+        "表头里没有这一栏：{value}", "the header has no such column: {value}",
+        "请给它一个其中的名称", "head it with one of these names",
+    ),
     "calendar_file.missing": ProblemText("“{field}”没有填写", "'{field}' is missing", "请填写", "fill it in"),
     "calendar_file.bad_date": ProblemText(
         "“{field}”的值“{value}”不是存在的日期", "'{value}' in '{field}' is no day there is",

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import yaml
 
-from domain.errors import Refused
+from domain.errors import Refused, unreadable
 from domain.registry_problem import Where
 
 FILE_LIMIT = 8 * 2**20
@@ -78,9 +78,9 @@ class Read:
 class Broken(Exception):  # noqa: N818 - becomes a refusal at once
     """A file that cannot be read from some place on, whatever it wants to say."""
 
-    def __init__(self, path: Path, line: int, reason: object) -> None:
+    def __init__(self, path: Path, line: int, reason: object, code: str = "calendar_file.syntax") -> None:
         super().__init__(reason)
-        self.wrong = Wrong("calendar_file.syntax", Where(file=path.name, section="", row=line), "", str(reason)[:80])
+        self.wrong = Wrong(code, Where(file=path.name, section="", row=line), "", str(reason)[:80])
 
 
 def read_bytes(path: Path) -> bytes:
@@ -90,7 +90,7 @@ def read_bytes(path: Path) -> bytes:
             raise Refused("file.unreadable", path=path.name, reason=f"> {FILE_LIMIT // 2**20} MB")
         return path.read_bytes()
     except OSError as error:
-        raise Refused("file.unreadable", path=path.name, reason=error.strerror) from None
+        raise unreadable(path.name, error) from None
 
 
 def decoded(path: Path, data: bytes) -> str:
@@ -341,5 +341,5 @@ def _columns(path: Path, line: int, cells: list[str]) -> dict[str, int]:
     missing = [column for column in ("date", "kind") if column not in found]
     if missing:
         expected = {"date": "date/日期", "kind": "kind/type/类型/状态"}
-        raise Broken(path, line, "、".join(expected[each] for each in missing))
+        raise Broken(path, line, ", ".join(expected[each] for each in missing), "calendar_file.no_column")
     return found

@@ -47,8 +47,13 @@ async def load_registry(
             return current.revision
         dropped = _dropped(current, wanted)
         if dropped and not drop:
-            first = "不在新的登记册中，请写明其 valid_to / is absent, give it a valid_to"
-            raise Refused("registry.unsound", count=len(dropped), where=", ".join(dropped[:10]), first=first)
+            raise Refused(
+                "registry.unsound",
+                count=len(dropped),
+                where=", ".join(dropped[:10]),
+                first="不在新的登记册中，请写明其 valid_to",
+                first_en="missing from the new registry, give it a valid_to",
+            )
         revision = current.revision + 1
         await conn.execute(
             "insert into registry_revision (number, loaded_at, loaded_by, digest) values ($1, $2, $3, $4)",

@@ -29,7 +29,7 @@ def read_registry_files(path: Path) -> RawRegistry:
             raise Refused("file.unreadable", path=path.name, reason=" / ".join(file.name for file in files))
         return RawRegistry(tuple(row for file in present for row in _csv_rows(file)))
     if not path.is_file():
-        raise Refused("file.unreadable", path=path.name, reason="没有这个文件 / no such file")
+        raise Refused("file.unreadable", path=path.name, reason="没有这个文件", reason_en="no such file")
     return RawRegistry(tuple(_yaml_rows(path)))
 
 

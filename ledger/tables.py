@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
-from domain.errors import Refused
+from domain.errors import Refused, unreadable
 
 SUFFIXES = (".csv", ".xlsx", ".xls", ".ods")
 FILE_LIMIT = 32 * 2**20
@@ -46,10 +46,8 @@ def read_bytes(path: Path) -> bytes:
         if size > FILE_LIMIT:
             raise _too_large(path, size, FILE_LIMIT)
         return path.read_bytes()
-    except FileNotFoundError:
-        raise Refused("file.unreadable", path=path.name, reason="没有这个文件 / no such file") from None
     except OSError as error:
-        raise Refused("file.unreadable", path=path.name, reason=error.strerror) from None
+        raise unreadable(path.name, error) from None
 
 
 def read_sheets(path: Path) -> tuple[Sheet, ...]:
@@ -86,7 +84,7 @@ def _check_size(path: Path, rows: int, columns: int) -> None:
     if columns > COLUMN_LIMIT:
         raise Refused("import.too_many_columns", columns=columns, limit=COLUMN_LIMIT)
     if rows > ROW_LIMIT:
-        raise Refused("file.unreadable", path=path.name, reason=f"> {ROW_LIMIT} 行 / rows")
+        raise Refused("file.unreadable", path=path.name, reason=f"超过 {ROW_LIMIT} 行", reason_en=f"> {ROW_LIMIT} rows")
 
 
 def _decoded(path: Path, data: bytes) -> str:

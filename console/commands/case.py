@@ -14,10 +14,12 @@ from console.paging import show_next
 from console.session import SHARED, ledger, run
 from console.times import read_time
 from domain.case import CASE
+from domain.case.deadlines import ClockStory
 from domain.case.explain import explain
 from domain.case.state import Case
 from domain.case.vocabulary import STAGE_NAMES, Stage
 from domain.errors import Refused
+from domain.ladder import CLOCK_NAMES
 from domain.rules import Urgency
 from ledger.acting import state_of
 from ledger.calendars import read_calendars
@@ -38,7 +40,7 @@ class Light(StrEnum):
 
 
 CaseName = Annotated[str, typer.Argument(metavar="编号", help="诉求编号，或其开头几位 / id or its beginning")]
-Source = Annotated[str, typer.Argument(metavar="文件|-", help="JSON 文件,- 为标准输入 / JSON file or standard input")]
+Source = Annotated[str, typer.Argument(metavar="文件|-", help="JSON 文件，- 为标准输入 / JSON file or standard input")]
 Person = Annotated[str, typer.Option("--as", metavar="人员编号", help="以谁的身份 / who acts")]
 RoleName = Annotated[
     str | None, typer.Option("--role", help="以哪个角色，可写 角色@网格或单位 / role, or role@grid or unit")
@@ -116,11 +118,17 @@ def _draw_list(page: Page[CaseRow]) -> None:
     show_next(page.next)
 
 
+def _stage(row: CaseRow) -> str:
+    marks = [output.say("停表", "suspended")] if row.suspended else []
+    marks += [output.say("挂账", "shelved")] if row.shelved else []
+    return "·".join([output.say(*STAGE_NAMES[Stage(row.stage)]), *marks])
+
+
 def _list_row(row: CaseRow) -> tuple[object, ...]:
     due = "-" if row.finished or row.due_at is None else f"{output.local(row.due_at)} {output.remaining(row.due_at)}"
     return (
         row.id[:13],
-        output.say(*STAGE_NAMES[Stage(row.stage)]),
+        _stage(row),
         "-" if row.finished else words.light(row.light),
         due,
         row.lead or "-",
@@ -158,7 +166,8 @@ def deadlines(
     name: CaseName,
     at: Annotated[str | None, typer.Option("--at", metavar="时间", help="截至何时 / as of this moment")] = None,
     clock: Annotated[
-        str | None, typer.Option("--clock", metavar="时限", help="只看这一个，如 handle、sign_for:D01 / only this one")
+        str | None,
+        typer.Option("--clock", metavar="时限", help="只看这个，如 处置、handle、sign_for:D01 / only this one"),
     ] = None,
     steps: Annotated[bool, typer.Option("--steps", help="逐日列出如何计到到期 / day by day to each due")] = False,
 ) -> None:
@@ -167,6 +176,11 @@ def deadlines(
     Why each deadline of a case is what it is.
     """
     run(_deadlines(name, at, clock, with_steps=steps))
+
+
+def _is_named(story: ClockStory, name: str) -> bool:
+    """By its id, by its kind, or by what its kind is called: ``sign_for:D01``, ``sign_for``, 签收."""
+    return name in (story.id, story.kind.value, *CLOCK_NAMES[story.kind], words.word(words.CLOCK, story.kind))
 
 
 async def _deadlines(name: str, at: str | None, clock: str | None, *, with_steps: bool) -> None:
@@ -179,7 +193,7 @@ async def _deadlines(name: str, at: str | None, clock: str | None, *, with_steps
     # The clocks of two machines may differ; what is on record has happened.
     seen = until or max([datetime.now(UTC), *(each.at for each in facts[-1:])])
     sheet = explain(facts, at=seen, calendars=calendars)
-    chosen = [each for each in sheet.clocks if clock in (None, each.id)]
+    chosen = [each for each in sheet.clocks if clock is None or _is_named(each, clock)]
     if clock is not None and not chosen:
         raise Refused(
             "clock.unknown", field="--clock", clock=clock, known="、".join(each.id for each in sheet.clocks) or "-"
@@ -203,7 +217,7 @@ def history_(name: CaseName) -> None:
 
 @app.command(epilog=SHARED)
 def do(name: CaseName, source: Source, person: Person, role: RoleName = None, command_id: CommandId = None) -> None:
-    """提交任何一步操作(JSON),例如 {"kind": "accept"}。
+    """提交任何一步操作（JSON），例如 {"kind": "accept"}。
 
     Submit any command to a case. Free text is normalised, personal data in it is masked.
     """
@@ -212,7 +226,7 @@ def do(name: CaseName, source: Source, person: Person, role: RoleName = None, co
 
 @app.command(epilog=SHARED)
 def new(source: Source, person: Person, role: RoleName = None, command_id: CommandId = None) -> None:
-    """登记一件新诉求(JSON:title、text、grid、category、reporter…)。
+    """登记一件新诉求（JSON：title、text、grid、category、reporter…）。
 
     Register a case. The original wording and the reporter go to the vault.
     """

@@ -19,7 +19,7 @@ def command(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="最多几条 / at most so many")] = 100,
     follow: Annotated[bool, typer.Option("--follow", help="读完后等待新的 / wait for more")] = False,
 ) -> None:
-    """按顺序读出全部流水;--json 每行一条，附续读位置。
+    """按顺序读出全部流水；--json 每行一条，附续读位置。
 
     All events in order; with --json one on each line with its cursor.
     """

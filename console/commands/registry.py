@@ -51,6 +51,15 @@ async def _load(raw: RawRegistry, by: str, *, drop: bool) -> None:
     output.result(value, lambda: _draw_load(revision, found, after))
 
 
+_KINDS: words.Words = {
+    "organisation": ("单位", "organisation"),
+    "grid": ("网格", "grid"),
+    "category": ("类别", "category"),
+    "person": ("人员", "person"),
+    "assignment": ("任职", "assignment"),
+}
+
+
 def _counts(registry: Registry) -> dict[str, int]:
     return {
         "organisations": len(registry.organisations),
@@ -93,7 +102,7 @@ def _draw_load(revision: int, found: tuple[Change, ...], registry: Registry) -> 
     if shown:
         output.table(
             [("", ""), ("种类", "kind"), ("条目", "entry")],
-            [(output.say(*names[each.change]), each.kind, each.key) for each in shown],
+            [(output.say(*names[each.change]), words.word(_KINDS, each.kind), each.key) for each in shown],
         )
 
 

@@ -15,7 +15,7 @@ MEANINGS = {
     "task_queue": "流程及其活动的任务队列",
     "master_key_file": "保密库主密钥文件（32 字节）；默认 <数据目录>/master.key",
     "log_level": "最低日志级别",
-    "log_format": "日志给人看(console)或给程序看(json)",
+    "log_format": "日志给人看（console）或给程序看（json）",
     "language": "提示语言：zh 或 en",
     "workflow_pollers": "一个办理进程的流程轮询数",
     "nonsticky_ratio": "其中在公共队列上的比例",

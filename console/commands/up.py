@@ -31,7 +31,7 @@ class _Progress:
 
     def told(self, part: str) -> None:
         zh, en = _PARTS[part]
-        output.note(f"  ✓ {zh}({self.seconds} 秒)", f"  ✓ {en} ({self.seconds} s)")
+        output.note(f"  ✓ {zh}（{self.seconds} 秒）", f"  ✓ {en} ({self.seconds} s)")
 
     @property
     def seconds(self) -> str:
@@ -93,14 +93,14 @@ def _draw(chosen: Settings, endpoints: Endpoints) -> None:
     output.fields(
         [
             ("数据目录", "data folder", chosen.data),
-            ("主密钥", "master key", f"{chosen.key_file} {output.say('(请另行备份)', '(back it up elsewhere)')}"),
+            ("主密钥", "master key", f"{chosen.key_file} {output.say('（请另行备份）', '(back it up elsewhere)')}"),
             ("Temporal", "Temporal", endpoints.temporal),
             ("Temporal 网页", "Temporal pages", endpoints.ui),
             ("日志", "logs", chosen.data / "logs"),
         ]
     )
     output.line(
-        f"\n接下来（另开一个窗口）:\n"
+        f"\n接下来（另开一个窗口）：\n"
         f"  bihuan registry load 登记册.yaml{folder}   载入单位、网格、人员\n"
         f"  bihuan import 诉求.xlsx{folder}            批量导入诉求\n"
         f"  bihuan case list{folder}                   查看诉求\n"

@@ -21,7 +21,7 @@ from ledger.rows import WishRow
 app = typer.Typer(help="微心愿：列表、详情、发布、办理 / small wishes", epilog=SHARED, add_completion=False)
 
 WishName = Annotated[str, typer.Argument(metavar="编号", help="心愿编号，或其开头几位 / id or its beginning")]
-Source = Annotated[str, typer.Argument(metavar="文件|-", help="JSON 文件,- 为标准输入 / JSON file or standard input")]
+Source = Annotated[str, typer.Argument(metavar="文件|-", help="JSON 文件，- 为标准输入 / JSON file or standard input")]
 Person = Annotated[str, typer.Option("--as", metavar="人员编号", help="以谁的身份 / who acts")]
 RoleName = Annotated[
     str | None, typer.Option("--role", help="以哪个角色，可写 角色@网格或单位 / role, or role@grid or unit")
@@ -143,7 +143,7 @@ def history_(name: WishName) -> None:
 
 @app.command(epilog=SHARED)
 def do(name: WishName, source: Source, person: Person, role: RoleName = None, command_id: CommandId = None) -> None:
-    """认领、实现或致谢(JSON),例如 {"kind": "claim_wish"}。
+    """认领、实现或致谢（JSON），例如 {"kind": "claim_wish"}。
 
     Submit a command to a wish.
     """
@@ -152,7 +152,7 @@ def do(name: WishName, source: Source, person: Person, role: RoleName = None, co
 
 @app.command(epilog=SHARED)
 def new(source: Source, person: Person, role: RoleName = None, command_id: CommandId = None) -> None:
-    """发布一个微心愿(JSON:title、text、grid)。
+    """发布一个微心愿（JSON：title、text、grid）。
 
     Publish a wish. The original wording goes to the vault.
     """

@@ -18,7 +18,7 @@ from typing import Any
 
 import python_calamine
 
-from domain.errors import Refused
+from domain.errors import Refused, unreadable
 
 FILE_LIMIT = 64 * 2**20
 """Largest file in bytes."""
@@ -72,7 +72,7 @@ def read_rows(path: Path, check_header: CheckHeader = lambda _headers: None) -> 
             raise _too_large(path, size, FILE_LIMIT)
         data = path.read_bytes()
     except OSError as error:
-        raise Refused("file.unreadable", path=path, reason=error.strerror) from None
+        raise unreadable(path, error) from None
     match suffix:
         case ".jsonl":
             return _from_jsonl(data)

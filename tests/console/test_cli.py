@@ -200,7 +200,7 @@ def test_every_problem_of_a_registry_is_listed_and_nothing_is_loaded(running: Ru
     assert {each["code"] for each in error["problems"]} == {"registry.grid_size", "registry.unknown_person"}
     shown = running.run("registry", "load", str(file))
     assert (shown.returncode, "bad.yaml" in shown.stdout, "override_reason" in shown.stdout) == (1, True, True)
-    assert shown.stderr.startswith("错误 registry.unsound:")
+    assert shown.stderr.startswith("错误 registry.unsound：")
     assert running.json("registry", "show")["revision"] == 1
 
 
@@ -248,7 +248,7 @@ def test_a_case_goes_from_registration_to_the_two_signatures(running: Running) -
     for who in ("captain", "head"):
         running.json("case", "do", case, "-", "--as", who, command={"kind": "sign", "digest": sheet["digest"]})
     shown = running.run("case", "show", case).stdout
-    assert all(word in shown for word in ("已双签", "结果摘要", sheet["digest"], "captain(先锋队长)", "向居民反馈"))
+    assert all(word in shown for word in ("已双签", "结果摘要", sheet["digest"], "captain（先锋队长）", "向居民反馈"))
     events = running.json("case", "history", case)["events"]
     assert [each["seq"] for each in events] == list(range(1, len(events) + 1))
     assert "销账" in running.run("case", "history", case).stdout
@@ -261,10 +261,10 @@ def test_refusals_are_one_line_with_code_and_remedy(running: Running) -> None:
     before = len(running.json("case", "history", case)["events"])
     done = running.run("case", "do", case, "-", "--as", "handler", command={"kind": "accept"})
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("错误 case.wrong_stage:当前阶段是“已登记”")
+    assert done.stderr.startswith("错误 case.wrong_stage：当前阶段是“已登记”")
     assert done.stderr.count("\n") == 1
     english = running.run("--lang", "en", "case", "do", case, "-", "--as", "handler", command={"kind": "accept"})
-    assert english.stderr.startswith("error case.wrong_stage:The case is 'registered'")
+    assert english.stderr.startswith("error case.wrong_stage: The case is 'registered'")
     assert len(running.json("case", "history", case)["events"]) == before
 
 
@@ -348,7 +348,7 @@ def test_a_wish_is_published_claimed_and_seen(running: Running) -> None:
     done = running.run("wish", "do", wish[:14], "-", "--as", "community", command={"kind": "claim_wish"})
     assert "当前阶段：已认领" in done.stdout
     assert [row["id"] for row in running.json("wish", "list", "--stage", "claimed")["items"]] == [wish]
-    assert "community(社区)" in running.run("wish", "show", wish).stdout
+    assert "community（社区）" in running.run("wish", "show", wish).stdout
     assert PHONE not in json.dumps(running.json("wish", "history", wish), ensure_ascii=False)
 
 

@@ -183,7 +183,7 @@ async def test_people_see_what_changes(office: asyncpg.Connection, call: Call, o
     code, text = call("rules", "import", str(own), "--version", "own-1")
     assert code == 0
     assert "规则 own-1 已生效，此前为 example-2" in text
-    assert "general K02" in text
+    assert "一般 K02" in text
     _, listed = call("rules", "list")
     assert "现行" in listed
     assert "own-1" in listed

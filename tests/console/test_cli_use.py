@@ -74,12 +74,14 @@ def test_a_group_alone_shows_its_commands(name: str, capsys: pytest.CaptureFixtu
     ("line", "code"),
     [
         ("cas list", "cli.unknown_command"),
-        ("case dance", "cli.wrong_use"),
+        ("case dance", "cli.unknown_command"),
         ("case list --colour red", "cli.unknown_option"),
         ("case list --stage flying", "cli.bad_value"),
         ("case list --limit many", "cli.bad_value"),
         ("case list --limit 201", "cli.bad_value"),
-        ("case list --limit", "cli.wrong_use"),
+        ("case list --limit", "cli.missing_value"),
+        ("case show a b", "cli.too_many_values"),
+        ("case list --open=3", "cli.wrong_use"),
         ("case show", "cli.missing_value"),
         ("case do x -", "cli.missing_value"),
         ("case list --data", "cli.missing_value"),
@@ -96,7 +98,35 @@ def test_wrong_use_is_one_line_for_people(capsys: pytest.CaptureFixture[str]) ->
     assert execute(["case", "list", "--colour", "red"]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err == "错误 cli.unknown_option:没有选项 --colour。请用 --help 查看可用的选项。\n"
+    assert shown.err == "错误 cli.unknown_option：没有选项 --colour。请用 --help 查看可用的选项。\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "zh", "en"),
+    [
+        (
+            "case dance",
+            "没有命令 dance。可用的命令：list, show,",
+            "There is no command dance. Known commands: list, show,",
+        ),
+        ("case list --light blue", "（可填：green, yellow, red）", "(one of: green, yellow, red)"),
+        ("case list --limit many", "（应为整数）", "(should be a whole number)"),
+        ("case list --limit 201", "（应不大于 200）", "(should be at most 200)"),
+        ("case list --limit", "缺少 --limit。", "--limit is missing."),
+        ("case do x -", "缺少 --as 人员编号。", "--as is missing."),
+        ("case show", "缺少 编号。", "The argument 'name' is missing."),
+        ("case show a b", "多写了“b”。", "'b' is too much."),
+    ],
+)
+def test_wrong_use_is_told_in_the_language_of_the_reader(
+    line: str, zh: str, en: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute(line.split())
+    assert zh in capsys.readouterr().err
+    execute([*line.split(), "--lang", "en"])
+    shown = capsys.readouterr().err
+    assert en in shown
+    assert not any("\u4e00" <= letter <= "\u9fff" for letter in shown)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +182,7 @@ def test_a_mistake_of_ours_shows_a_number_and_no_traceback(
     assert execute(["case", "list"]) == 70
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith("错误 cli.mistake:程序内部出错（编号 ")
+    assert shown.err.startswith("错误 cli.mistake：程序内部出错（编号 ")
     assert "Traceback" not in shown.err
     log = no_instance / "logs" / "cli.log"
     assert "ZeroDivisionError" in log.read_text(encoding="utf-8")
@@ -248,6 +278,32 @@ def test_a_summary_is_short_and_says_yes_and_no() -> None:
     )
     assert told.startswith("接通 · 未解决 · 一般 · 长")
     assert len(told) < 90
+
+
+def test_a_summary_says_limits_and_clocks_in_words() -> None:
+    assert doing.summary({"kind": "clock_extended", "clock_id": "sign_for:D01#1", "length": "10wd"}) == (
+        "签收时限 D01 第2次 · 10个工作日"
+    )
+    step = {"kind": "step", "organisation": None, "step": "stop", "due_at": "2026-11-23T04:00:00Z"}
+    assert doing.summary({"kind": "clock_started", "clock": step}) == "分步时限 stop 截止 2026-11-23 12:00"
+    assert doing.summary({"kind": "task_returned", "proposed": "D07", "department": "D01"}) == "建议 D07 · D01"
+
+
+def test_only_the_widest_columns_of_a_table_fold(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "长" * 120
+    output.table([("编号", "id"), ("时间", "time"), ("内容", "text")], [("case-1a2b3c4d", "2026-11-23 12:00", long)])
+    first, *rest = capsys.readouterr().out.splitlines()[1:]
+    assert first.startswith("case-1a2b3c4d  2026-11-23 12:00  长长")
+    assert rest
+    assert all(line.startswith(" " * 33) for line in rest)
+
+
+def test_a_table_with_too_many_columns_loses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    cells = [f"{place:02d}" + "x" * 18 for place in range(12)]
+    output.table([("", "")] * len(cells), [cells])
+    shown = capsys.readouterr().out
+    assert shown.count("x") == 12 * 18
+    assert max(map(len, shown.splitlines())) <= 200
 
 
 def test_every_code_the_command_line_may_say_is_in_the_catalogue() -> None:

@@ -300,7 +300,6 @@ def test_all_problems_are_named_at_once(write: Write) -> None:
         ("list.yaml", "2027-01-01: off\0", 1),
         ("list.yaml", "", 1),
         ("list.csv", "", 1),
-        ("list.csv", "2027-01-01,off\n", 1),
         ("list.csv", "date,date,kind\n", 1),
         ("list.csv", 'date,kind\n2027-01-01,"off\n', 2),
         ("list.csv", b"date,kind\n\xff\xff\xff", 1),
@@ -313,6 +312,17 @@ def test_all_problems_are_named_at_once(write: Write) -> None:
 def test_a_file_that_cannot_be_read_names_the_line(write: Write, name: str, content: str | bytes, row: int) -> None:
     found = problems(write(name, content))
     assert [(code, at) for code, at, _ in found] == [("syntax", row)]
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        ("2027-01-01,off\n", "date/日期, kind/type/类型/状态"),
+        ("日期,节日,安排\n2027-01-01,元旦,休\n", "kind/type/类型/状态"),
+    ],
+)
+def test_a_table_without_a_column_is_told_what_to_call_it(write: Write, content: str, names: str) -> None:
+    assert problems(write("list.csv", content)) == [("no_column", 1, names)]
 
 
 @pytest.mark.parametrize(
