@@ -14,6 +14,10 @@ from runtime.plugin import bihuan_plugin
 from runtime.postgres import EmbeddedPostgres
 from runtime.temporal_server import temporal_binary
 
+# Failures inside the helpers of the domain tests are explained as those in the tests themselves. Here, because tests of
+# other folders use them too and may come first.
+pytest.register_assert_rewrite("tests.domain.spec", "tests.domain.routes")
+
 SEARCH_ATTRIBUTE_KEYS = (
     SearchAttributeKey.for_keyword("BihuanStage"),
     SearchAttributeKey.for_keyword_list("BihuanDepartment"),

@@ -94,12 +94,11 @@ def _rules(case: Case, command: c.AdoptRules, world: World) -> _Rules:
 
 
 def _is_open(case: Case, clock: Clock) -> bool:
-    """Whether the clock runs, or stands still and may run on: the budget after rework, what a suspension stopped."""
-    if clock.is_running:
-        return True
-    if clock.kind == ClockKind.STEP:
-        return clock.step not in case.steps_done
-    return clock.kind == ClockKind.HANDLE or clock.id in case.standing
+    """Whether the clock runs, or only stands still for a while.
+
+    What has come to its end keeps the limit and the due it was judged by, also when rework lets it run on.
+    """
+    return clock.is_running or clock.id in case.standing
 
 
 def _limit(case: Case, clock: Clock, new: _Rules) -> Limit:

@@ -112,7 +112,13 @@ def visit(draft: Draft, command: c.Visit, world: World) -> None:
     if not command.answered and case.unanswered:
         again = case.unanswered[-1] + case.rules.visit_gap.natural()
         if draft.at < again:
-            raise Refused("visit.too_soon", field="answered", again=again.isoformat(), gap=case.rules.visit_gap.chinese)
+            raise Refused(
+                "visit.too_soon",
+                field="answered",
+                again=again.isoformat(),
+                gap=case.rules.visit_gap.chinese,
+                gap_en=case.rules.visit_gap,
+            )
     draft.add(
         e.Visited,
         answered=command.answered,

@@ -13,15 +13,14 @@ from domain.case import adoption, closing, disputes, handling, opening, pauses, 
 from domain.case import commands as c
 from domain.case import events as e
 from domain.case.draft import Draft
+from domain.case.guards import local
 from domain.case.moments import pass_time
 from domain.case.state import Case
 from domain.case.vocabulary import STAGE_NAMES
 from domain.errors import Refused
 from domain.ladder import ClockKind
-from domain.people import Actor, Role, in_role
+from domain.people import Actor, Role
 from domain.process import Event, TimePasses, World
-
-OFFICE_ROLES = tuple(role for role in Role if role not in (Role.RESIDENT, Role.SYSTEM))
 
 
 def decide(state: Case | None, command: Any, actor: Actor, at: datetime, world: World) -> tuple[Event, ...]:
@@ -49,8 +48,9 @@ def decide(state: Case | None, command: Any, actor: Actor, at: datetime, world: 
 
 def _comment(draft: Draft, command: c.Comment, world: World) -> None:
     if command.public:
-        # The answer stands where the request was made; residents answer nobody there.
-        in_role(draft.actor, *OFFICE_ROLES)
+        # The answer stands where the request was made; it is for the people of the place to give.
+        if draft.actor.role != Role.HOTLINE:
+            local(draft, Role.COMMUNITY, Role.STREET_DISPATCHER, Role.GRID_WORKER, Role.GRID_HEAD)
         draft.stop(ClockKind.PUBLISH)
     draft.add(e.Commented, text=command.text, public=command.public)
 

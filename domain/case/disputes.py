@@ -115,6 +115,7 @@ def arbitrate(draft: Draft, command: c.Arbitrate, world: World) -> None:
         staying = set(draft.case.departments)
     else:
         staying = leave(draft, helpers)
+    final = command.decision != Arbitration.REDISPATCH or ended
     draft.add(
         e.Arbitrated,
         decision=command.decision,
@@ -123,10 +124,10 @@ def arbitrate(draft: Draft, command: c.Arbitrate, world: World) -> None:
         reason=command.reason,
         legal_basis=command.legal_basis,
         justified=not forced,
-        final=command.decision != Arbitration.REDISPATCH or ended,
+        final=final,
         charged_to=last.department if forced else None,
         charged_from=last.returned_at if forced else None,
-        return_until=return_until(draft),
+        return_until=None if final else return_until(draft),
     )
     part = draft.case.lead
     assert part is not None

@@ -157,7 +157,8 @@ def _adopted(state: Case, event: e.RulesAdopted) -> list[Notice]:
     found = []
     for change in event.changes:
         clock = _clock(state, change.clock_id)
-        if clock.is_running and change.old_due_at != change.reckoning.due_at:
+        # Who has less time than before is told; more time is seen in the lists, and would only fill inboxes.
+        if clock.is_running and change.reckoning.due_at < change.old_due_at:
             to = handler(state, clock)
             found.append(_notice("rules_adopted", state, to, clock_id=clock.id, due_at=clock.due_at))
     return found

@@ -53,9 +53,23 @@ def _may_be_extended(draft: Draft, length: Limit) -> Clock:
     if budget.overdue_at is not None:
         raise Refused("extension.too_late", due=budget.due_at.isoformat())
     if length.unit != longest.unit:
-        raise Refused("extension.other_unit", field="length", value=length.chinese, longest=longest.chinese)
+        raise Refused(
+            "extension.other_unit",
+            field="length",
+            value=length.chinese,
+            value_en=length,
+            longest=longest.chinese,
+            longest_en=longest,
+        )
     if length.amount > longest.amount:
-        raise Refused("extension.too_long", field="length", value=length.chinese, longest=longest.chinese)
+        raise Refused(
+            "extension.too_long",
+            field="length",
+            value=length.chinese,
+            value_en=length,
+            longest=longest.chinese,
+            longest_en=longest,
+        )
     if draft.book is not None and case.extensions >= draft.book.extension_most:
         raise Refused("extension.used_up", most=draft.book.extension_most)
     return budget
@@ -74,7 +88,14 @@ def decide_extension(draft: Draft, command: c.DecideExtension, world: World) -> 
         )
         return
     if length.unit == request.length.unit and length.amount > request.length.amount:
-        raise Refused("extension.more_than_asked", field="length", value=length.chinese, asked=request.length.chinese)
+        raise Refused(
+            "extension.more_than_asked",
+            field="length",
+            value=length.chinese,
+            value_en=length,
+            asked=request.length.chinese,
+            asked_en=request.length,
+        )
     budget = _may_be_extended(draft, length)
     if not world.is_blank:
         _extend(draft, budget, length)
@@ -151,7 +172,9 @@ def _until(draft: Draft, reason: SuspendReason, wanted: datetime | None) -> date
     )
     latest = draft.at + longest.natural() - used
     if latest <= draft.at:
-        raise Refused("suspend.used_up", field="reason", reason=zh, reason_en=en, longest=longest.chinese)
+        raise Refused(
+            "suspend.used_up", field="reason", reason=zh, reason_en=en, longest=longest.chinese, longest_en=longest
+        )
     if wanted is not None and wanted > latest:
         raise Refused(
             "suspend.too_long",
@@ -159,6 +182,7 @@ def _until(draft: Draft, reason: SuspendReason, wanted: datetime | None) -> date
             reason=zh,
             reason_en=en,
             longest=longest.chinese,
+            longest_en=longest,
             latest=latest.isoformat(),
         )
     return wanted or latest
@@ -209,7 +233,13 @@ def _reviewed_often_enough(draft: Draft, reviews: tuple[datetime, ...]) -> None:
     longest = draft.book.shelf_review_within
     for before, after in zip((draft.at, *reviews), reviews, strict=False):
         if after - before > longest.natural():
-            raise Refused("shelve.review_late", field="reviews", review=after.isoformat(), longest=longest.chinese)
+            raise Refused(
+                "shelve.review_late",
+                field="reviews",
+                review=after.isoformat(),
+                longest=longest.chinese,
+                longest_en=longest,
+            )
 
 
 def unshelve(draft: Draft, command: c.Unshelve, world: World) -> None:

@@ -148,6 +148,8 @@ def _department_tasks(state: Case, world: World) -> tuple[Task, ...]:
         if not part.is_open:
             continue
         unit = world.registry.organisation(part.department) if world.registry else None
+        signing = (clock for clock in state.clocks if clock.kind == ClockKind.SIGN_FOR and clock.is_running)
+        sign_by = next((clock.due_at for clock in signing if clock.organisation == part.department), None)
         task = _task(
             state,
             f"{HANDLE}:{part.department}",
@@ -161,6 +163,8 @@ def _department_tasks(state: Case, world: World) -> tuple[Task, ...]:
                 update={
                     "opened_at": part.reopened_at or part.assigned_at,
                     "person": part.person,
+                    # What is not signed for yet is due when its signing is.
+                    "due_at": min((at for at in (sign_by, task.due_at) if at is not None), default=None),
                     "queue": (unit.queue or "") if unit else "",
                     "pick_up_within": (unit.pick_up_within if unit else None) or "5m",
                 }

@@ -6,9 +6,9 @@ import pytest
 
 from domain.clocks import Clock
 from tests.domain import routes as r
-from tests.domain.routes import WITHDRAW
+from tests.domain.routes import WITHDRAW, working_until
 from tests.domain.spec import Story, Wrong, fact, moment, shown, told
-from tests.neighbourhood import WORKING_WORLD
+from tests.neighbourhood import HELPER, LEAD, WORKING_WORLD
 
 ANSWER = {**r.COMMENT, "text": "已收到，马上安排", "public": True}
 
@@ -150,3 +150,19 @@ def test_raising_the_urgency_at_night_makes_the_next_clocks_run_at_night() -> No
     story = opened("10-01 02:00").when(raw, "worker", after=None).happens()
     story = story.when(r.WHISTLE, "community", urgency="emergency").happens()
     assert shown(clock(story, "dispatch").due_at) == "10-01 03:01"
+
+
+def test_only_the_people_of_the_place_answer_in_public() -> None:
+    story = in_group()
+    for stranger, code in (("far-community", "actor.wrong_organisation"), ("handler", "actor.wrong_role")):
+        story.when(r.COMMENT, stranger, public=True).then_refused(code)
+    story.when(r.COMMENT, "worker", public=True).then("commented", clocks="-publish")
+
+
+def test_a_task_that_is_not_signed_for_is_due_when_its_signing_is() -> None:
+    story = working_until("dispatched")
+    tasks = {task.organisation: task.due_at for task in story.plan.tasks if task.kind == "handle"}
+    assert tasks == {unit: story.state.clock(f"sign_for:{unit}").due_at for unit in (LEAD, HELPER)}
+    signed = story.when(r.ACCEPT, "handler").happens()
+    (task,) = [task for task in signed.plan.tasks if task.organisation == LEAD]
+    assert task.due_at == signed.state.clock("handle").due_at

@@ -83,11 +83,11 @@ def ordered() -> Story:
     return handling().when(r.SUPERVISE, "supervisor").happens()
 
 
-def with_slow_book(story: Story) -> Story:
-    slow = EXAMPLE_BOOK.model_dump(mode="json") | {"version": "slow"}
-    for row in slow["rows"]:
-        row["limits"] |= {"handle": "8wd"} if row["limits"]["handle"] == "5wd" else {}
-    return story.in_world(rule_books={**story.world.rule_books, "slow": type(EXAMPLE_BOOK).model_validate(slow)})
+def with_book(story: Story, handle: str) -> Story:
+    other = EXAMPLE_BOOK.model_dump(mode="json") | {"version": "other"}
+    for row in other["rows"]:
+        row["limits"] |= {"handle": handle} if row["limits"]["handle"] == "5wd" else {}
+    return story.in_world(rule_books={**story.world.rule_books, "other": type(EXAMPLE_BOOK).model_validate(other)})
 
 
 TABLE: list[tuple[str, Callable[[], tuple[Story, Story]], Told]] = [
@@ -148,8 +148,9 @@ TABLE: list[tuple[str, Callable[[], tuple[Story, Story]], Told]] = [
      [("helper_added", f"department_handler@{OTHER}")]),
     ("a task is handed over", lambda: act(handling(), r.HAND_OVER, "handler"),
      [("handed_over", "department_handler!department-head")]),
-    ("other rules are adopted", lambda: act(with_slow_book(handling()), r.ADOPT, RULES_OFFICE, rules="slow"),
+    ("other rules leave less time", lambda: act(with_book(handling(), "4wd"), r.ADOPT, RULES_OFFICE, rules="other"),
      [("rules_adopted", HANDLER)]),
+    ("other rules leave more", lambda: act(with_book(handling(), "8wd"), r.ADOPT, RULES_OFFICE, rules="other"), []),
 ]  # fmt: skip
 
 
@@ -199,8 +200,8 @@ def test_every_notice_brings_everything_its_sentences_name(kind: str) -> None:
 
 def test_a_notice_tells_the_time_of_the_office() -> None:
     (notice,) = [each for each in SAMPLES if each.kind == "rules_adopted"]
-    assert "2026-12-03 18:00" in sentence("rules_adopted", notice.params)
-    assert "2026-12-03 18:00" in sentence("rules_adopted", notice.params, "en")
+    assert "2026-11-27 18:00" in sentence("rules_adopted", notice.params)
+    assert "2026-11-27 18:00" in sentence("rules_adopted", notice.params, "en")
 
 
 def test_a_notice_without_a_parameter_leaves_it_blank_and_an_unknown_one_is_a_mistake() -> None:
@@ -234,8 +235,8 @@ def test_a_rung_that_is_skipped_tells_nobody() -> None:
 
 
 def test_a_clock_that_stands_or_did_not_move_is_no_news_when_rules_change() -> None:
-    still = with_slow_book(suspended())
-    assert told(*act(still, r.ADOPT, RULES_OFFICE, rules="slow")) == []
+    still = with_book(suspended(), "4wd")
+    assert told(*act(still, r.ADOPT, RULES_OFFICE, rules="other")) == []
 
 
 def test_silent_facts_tell_nobody() -> None:

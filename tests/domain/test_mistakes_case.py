@@ -144,8 +144,8 @@ def test_mistake_8_on_time_is_judged_by_the_rule_of_the_day() -> None:
 def test_mistake_8_a_clock_keeps_the_name_of_the_rules_it_was_judged_by() -> None:
     story = adopted(working_until("struck_off"), with_handling_limit("8wd"))
     versions = {clock.id: clock.rules_version for clock in story.state.clocks}
-    assert versions["place"] == versions["dispatch"] == versions["contact"] == "example-2"
-    assert versions["handle"] == versions["verify"] == "other"
+    assert versions["place"] == versions["dispatch"] == versions["contact"] == versions["handle"] == "example-2"
+    assert versions["verify"] == "other"
 
 
 @pytest.mark.parametrize("place", ["settled", "lead appraised", "appraised"])
