@@ -15,7 +15,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
 from typing import Any, Protocol
@@ -28,11 +28,11 @@ from standardwebhooks import Webhook
 from domain.errors import Refused
 from domain.notices import NOTICE_KINDS, sentence
 from domain.people import Role
+from domain.zone import office_minute
 from ledger.outbox import EMAIL
 from ledger.rows import NoticeRow
 from runtime.settings import PREFIX, Settings
 
-_OFFICE_ZONE = timezone(timedelta(hours=8))
 _TIMEOUT = timedelta(seconds=10)
 _LEAST_SECRET = 24
 """Bytes; the least the Standard Webhooks specification recommends."""
@@ -64,12 +64,11 @@ class Message:
 
     def body(self) -> str:
         """The whole message for people, Chinese first."""
-        at = self.notice.at.astimezone(_OFFICE_ZONE)
         lines = [self.text("zh"), self.text("en"), ""]
         if self.notice.role == Role.RESIDENT and self.notice.person is None:
             lines.append("请转告居民 / please tell the resident")
         lines.append(f"编号 / number: {self.notice.stream}")
-        lines.append(f"时间（北京时间）/ time (Beijing): {at:%Y-%m-%d %H:%M}")
+        lines.append(f"时间（北京时间）/ time (Beijing): {office_minute(self.notice.at)}")
         lines.append(f"通知 / notice: {self.notice.id}")
         return "\n".join(lines)
 

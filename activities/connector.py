@@ -38,9 +38,9 @@ from temporalio import activity
 from temporalio.worker import Worker
 
 from domain.errors import Refused
-from domain.limits import office_day
 from domain.people import Role
 from domain.process import HAND_OVER, HandOver, HandOverResult, Json, Report
+from domain.zone import office_day
 from ledger.registry import read_registry
 from runtime.embedded import say_ready
 from runtime.endpoints import Endpoints

@@ -15,8 +15,8 @@ from functools import partial
 import asyncpg
 
 from activities.channels import Channel, Message, Undelivered, open_channels
-from domain.limits import office_day
 from domain.registry import Registry
+from domain.zone import office_day
 from ledger.outbox import EMAIL, WAKE, Claim, Directory, claim, mark_delivered, mark_failed, route
 from runtime.logging import get_logger
 from runtime.settings import Settings

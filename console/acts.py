@@ -19,12 +19,12 @@ from pydantic import BaseModel
 
 from domain.case.commands import Command as CaseCommand
 from domain.errors import Refused, unreadable
-from domain.limits import office_day
 from domain.parsing import parse_command, parse_json
 from domain.people import Actor, Role
 from domain.process import Process, World
 from domain.text import Line, Text, normalise, redact
 from domain.wish import Command as WishCommand
+from domain.zone import office_day
 from ledger.acting import state_of
 from ledger.log import Connection
 from ledger.queries import ids_beginning

@@ -21,10 +21,11 @@ from domain.case.commands import AdoptRules
 from domain.case.events import RulesAdopted
 from domain.case.time_events import DueChange
 from domain.errors import Refusal, Refused
-from domain.limits import Instant, office_day
+from domain.limits import Instant
 from domain.people import RULES_OFFICE, Actor, Role
 from domain.process import World
 from domain.registry import Registry
+from domain.zone import office_day
 from ledger.acting import state_of
 from ledger.adoptions import Candidate, Wanted, adopted_between, candidates, count_candidates, is_finished
 

@@ -27,6 +27,7 @@ from domain.ladder import CLOCK_NAMES, RungAction
 from domain.limits import Limit
 from domain.people import Role
 from domain.registry import Registry
+from domain.zone import OFFICE_ZONE
 
 _TOLD = {
     "handler": ("经办人", "handler"),
@@ -79,7 +80,7 @@ def _clock_json(clock: ClockStory, calendars: Mapping[str, WorkCalendar]) -> dic
 def _with_offset(value: Any) -> Any:
     match value:
         case datetime():
-            return value.astimezone(output.OFFICE_ZONE).isoformat()
+            return value.astimezone(OFFICE_ZONE).isoformat()
         case dict():
             return {name: _with_offset(each) for name, each in value.items()}
         case list() | tuple():

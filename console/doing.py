@@ -22,8 +22,7 @@ from ledger.log import Recorded, history
 _QUIET = frozenset(
     {"kind", "at", "by", "rules", "evidence", "wording", "reporter", "place", "found_at", "channel", "rules_version"}
     | {"everyday", "limits", "concluding", "external_id", "rungs", "reckoning", "told", "warn_at", "clocks", "kept"}
-    | {"followed"}
-    | {"rung", "old_calendar", "justified", "to_arbitration", "provisional"}
+    | {"rung", "old_calendar", "justified", "to_arbitration", "provisional", "followed"}
 )
 _LIMIT = re.compile(r"[1-9][0-9]{0,3}(?:m|h|d|wh|wd|wd/min)")
 _TRUTH: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {

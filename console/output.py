@@ -8,20 +8,18 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_jsonable_python
 
 from console.session import options
 from domain.errors import Refusal
+from domain.zone import office_minute
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
-
-OFFICE_ZONE = timezone(timedelta(hours=8))
-"""Asia/Shanghai, in which people are told the time; it knows no summer time."""
 
 _PIPE_WIDTH = 200
 _GAP = 2
@@ -31,7 +29,7 @@ _LONG = 40
 
 def local(at: datetime | None) -> str:
     """The moment in office time, minutes are enough for people; ``-`` for none."""
-    return "-" if at is None else at.astimezone(OFFICE_ZONE).strftime("%Y-%m-%d %H:%M")
+    return "-" if at is None else office_minute(at)
 
 
 def language() -> str:

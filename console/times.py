@@ -2,8 +2,8 @@
 
 from datetime import UTC, date, datetime, time
 
-from console.output import OFFICE_ZONE
 from domain.errors import Refused
+from domain.zone import OFFICE_ZONE
 
 
 def read_time(text: str | None, field: str) -> datetime | None:

@@ -63,20 +63,7 @@ class Clock(Recalled):
     @property
     def whole_limit(self) -> Limit:
         """The limit with all its extensions."""
-        whole = self.limit
-        for more in self.extended:
-            whole = whole.extended(more)
-        return whole
-
-    @property
-    def next_alarm(self) -> datetime | None:
-        """The next instant at which this clock has something to say; None when it has not."""
-        if self.stopped_at is not None:
-            return None
-        found: list[datetime] = [point.at for point in self.rungs]
-        if self.overdue_at is None:
-            found.append(self.due_at if self.warned_at is not None else min(self.warn_at, self.due_at))
-        return min(found, default=None)
+        return self.limit.extended(*self.extended)
 
 
 class Reckoning(Recalled):
@@ -183,11 +170,6 @@ def apply(clock: Clock, reckoning: Reckoning, **change: Any) -> Clock:
 
 def _fields(reckoning: Reckoning) -> dict[str, Any]:
     return {name: getattr(reckoning, name) for name in Reckoning.model_fields}
-
-
-def next_alarm(clocks: Iterable[Clock]) -> datetime | None:
-    """The earliest instant at which any of the clocks has something to say."""
-    return min((alarm for clock in clocks if (alarm := clock.next_alarm)), default=None)
 
 
 def worst_light(clocks: Iterable[Clock], standing: Collection[str] = ()) -> str:

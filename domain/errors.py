@@ -9,12 +9,12 @@ sentence and a remedy; the texts live in ``domain.refusals``. Must not know wher
 import os
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 from domain.base import Frozen
 from domain.refusals import CATALOGUE
+from domain.zone import office_minute
 
-_OFFICE_ZONE = timezone(timedelta(hours=8))
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 
 
@@ -23,7 +23,7 @@ def _told(text: str) -> str:
     if not _INSTANT.fullmatch(text):
         return text
     try:
-        return f"{datetime.fromisoformat(text).astimezone(_OFFICE_ZONE):%Y-%m-%d %H:%M}"
+        return office_minute(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         return text
 

@@ -63,7 +63,7 @@ class RungAction(StrEnum):
     INTERVIEW = "interview"
 
 
-class Audience(StrEnum):
+class RungAudience(StrEnum):
     """Who is told: whoever the clock waits for, their head, the leader in charge one level up, the supervisor."""
 
     HANDLER = "handler"
@@ -103,7 +103,7 @@ class Rung(Frozen):
     at: Point
     action: RungAction
     clocks: tuple[ClockKind, ...] = ()
-    to: tuple[Audience, ...] = Field(default=(Audience.HANDLER,), min_length=1)
+    to: tuple[RungAudience, ...] = Field(default=(RungAudience.HANDLER,), min_length=1)
     unless_replied: bool = False
     level_up: bool = False
 

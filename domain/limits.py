@@ -7,7 +7,7 @@ needs a calendar and is done by ``domain.calendar``.
 
 import re
 import unicodedata
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 
@@ -91,15 +91,16 @@ class Limit(Frozen):
             raise Refused("limit.needs_calendar", value=self)
         return _NATURAL[self.unit] * self.amount
 
-    def extended(self, other: "Limit") -> "Limit":
-        """Both limits in a row, in the unit they share.
+    def extended(self, *others: "Limit") -> "Limit":
+        """All limits in a row, in the unit they share.
 
         Raises ``Refused`` ``limit.other_unit`` when the units differ: no unit can be turned into another without a
         calendar and a start. Raises ``limit.unreadable`` when the sum is longer than a limit can be.
         """
-        if other.unit is not self.unit:
-            raise Refused("limit.other_unit", value=other, expected=self)
-        amount = self.amount + other.amount
+        for other in others:
+            if other.unit is not self.unit:
+                raise Refused("limit.other_unit", value=other, expected=self)
+        amount = self.amount + sum(other.amount for other in others)
         if amount > _LONGEST:
             raise Refused("limit.unreadable", value=f"{amount}{self.unit.value}")
         return Limit(amount=amount, unit=self.unit)
@@ -201,11 +202,3 @@ def _to_utc(value: datetime) -> datetime:
 
 Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 """A moment in UTC; other zones are converted, moments without a zone are refused."""
-
-
-_OFFICE_ZONE = timezone(timedelta(hours=8))
-
-
-def office_day(at: datetime) -> date:
-    """The day of the office (Asia/Shanghai, which knows no summer time) at the moment ``at``."""
-    return at.astimezone(_OFFICE_ZONE).date()

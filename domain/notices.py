@@ -5,7 +5,7 @@ code of one person; who holds the role is looked up when it is delivered. Must n
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from string import Formatter
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from pydantic import Field
 
 from domain.base import Recalled
 from domain.people import Role
+from domain.zone import office_minute
 
 
 class Notice(Recalled):
@@ -114,7 +115,6 @@ NOTICE_KINDS: dict[str, Wording] = {
 }
 """Every kind of notice with its sentence."""
 
-_ZONE = timezone(timedelta(hours=8))
 _INSTANTS = ("due_at", "reply_by", "until", "review")
 
 
@@ -132,4 +132,4 @@ def sentence(kind: str, params: Mapping[str, str], language: str = "zh") -> str:
 def _shown(name: str, value: str) -> str:
     if name not in _INSTANTS or not value:
         return value
-    return f"{datetime.fromisoformat(value).astimezone(_ZONE):%Y-%m-%d %H:%M}"
+    return office_minute(datetime.fromisoformat(value))

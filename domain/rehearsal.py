@@ -25,7 +25,7 @@ from domain.calendar import Pause, WorkCalendar, due, measure
 from domain.errors import Refused
 from domain.ladder import ClockKind, Rung, RungAction
 from domain.limits import Limit, Unit
-from domain.rules import RuleBook, Urgency
+from domain.rules import RuleBook, Urgency, limits_of
 
 _MICROSECOND = timedelta(microseconds=1)
 _MINUTE = timedelta(minutes=1)
@@ -181,8 +181,7 @@ class Rehearsal:
     def _judge(self, clock: PastClock, stopped: datetime, length: Limit, responsible: str | None) -> Rehearsed:
         calendar, start, pauses = self._calendar, clock.started_at, clock.pauses
         try:
-            for more in clock.extended:
-                length = length.extended(more)
+            length = length.extended(*clock.extended)
             due_at, provisional = due(calendar, start, length, pauses)
             late = due_at <= stopped
             if clock.kind is ClockKind.SIGN_FOR:
@@ -237,11 +236,7 @@ class Rehearsal:
         known = self._limits if book is self._book else self._past_limits.setdefault(book.version, {})
         limits = known.get(about)
         if limits is None:
-            row, channel = book.row(*about[:3]), book.channel(about[3])
-            limits = {(kind, None): length for kind, length in channel.limits.items()} if channel else {}
-            limits |= {(kind, None): length for kind, length in row.limits.items()}
-            limits |= {(ClockKind.STEP, step.code): step.limit for step in row.steps}
-            known[about] = limits
+            limits = known[about] = limits_of(book.row(*about[:3]), book.channel(about[3]))
         return limits
 
 

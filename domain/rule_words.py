@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
-from domain.ladder import CLOCK_NAMES, Audience, ClockKind, RungAction
+from domain.ladder import CLOCK_NAMES, ClockKind, RungAction, RungAudience
 from domain.rules import SUSPEND_REASON_NAMES, SuspendReason, Urgency
 
 K = TypeVar("K", bound=StrEnum)
@@ -80,12 +80,12 @@ ACTIONS = _words(
 )
 
 AUDIENCES = _words(
-    Audience,
+    RungAudience,
     {
-        Audience.HANDLER: ("承办人", "经办人"),
-        Audience.HEAD: ("负责人", "部门负责人"),
-        Audience.LEADER: ("分管领导", "领导"),
-        Audience.SUPERVISOR: ("督办员", "督办"),
+        RungAudience.HANDLER: ("承办人", "经办人"),
+        RungAudience.HEAD: ("负责人", "部门负责人"),
+        RungAudience.LEADER: ("分管领导", "领导"),
+        RungAudience.SUPERVISOR: ("督办员", "督办"),
     },
 )
 

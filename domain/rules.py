@@ -105,6 +105,14 @@ class ChannelRule(Frozen):
     limits: dict[ClockKind, Limit]
 
 
+def limits_of(row: RuleRow, channel: ChannelRule | None) -> dict[tuple[ClockKind, str | None], Limit]:
+    """The limits of all clocks of a case, by kind and step; those of the channel come after those of the row."""
+    limits: dict[tuple[ClockKind, str | None], Limit] = {}
+    for each in (channel.limits if channel else {}, row.limits):
+        limits |= {(kind, None): length for kind, length in each.items()}
+    return limits | {(ClockKind.STEP, step.code): step.limit for step in row.steps}
+
+
 class SuspensionRule(Frozen):
     """How long a case may stand still for one reason, all its suspensions for that reason together."""
 

@@ -11,11 +11,12 @@ from pydantic import Field, TypeAdapter
 
 from domain.base import Frozen, Recalled
 from domain.errors import Refused
-from domain.limits import Instant, office_day
+from domain.limits import Instant
 from domain.people import SYSTEM, Actor, Role, in_role
 from domain.process import Attributes, Event, HandOver, Json, Plan, Process, Report, Task, TimePasses, World
 from domain.rules import WishRules
 from domain.text import Code, Line, Text
+from domain.zone import office_day
 
 
 class Stage(StrEnum):

@@ -16,12 +16,12 @@ from typing import Any
 import asyncpg
 
 from domain.errors import Refusal, Refused
-from domain.limits import office_day
 from domain.notices import Notice
 from domain.parsing import parse_command, parse_envelope
 from domain.people import IMPORT, RULES_OFFICE, SYSTEM, Actor, Role
 from domain.process import ActInput, Answer, Envelope, Event, Outcome, Plan, Process, TimePasses, World
 from domain.processes import PROCESSES, process_of
+from domain.zone import office_day
 from ledger.log import (
     Believed,
     CommandTaken,

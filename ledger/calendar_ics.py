@@ -13,9 +13,9 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.registry_problem import Where
+from domain.zone import OFFICE_ZONE
 from ledger.calendar_readers import Broken, Kind, Read, Said, Wrong
 
-_OFFICE_ZONE = timezone(timedelta(hours=8))
 _MARK = "X-APPLE-SPECIAL-DAY"
 _MARKS: dict[str, Kind] = {"WORK-HOLIDAY": "off", "ALTERNATE-WORKDAY": "work"}
 _REPEATING = ("RRULE", "RDATE", "EXDATE")
@@ -154,7 +154,7 @@ def _moment(read: Read, path: Path, event: _Event, name: str) -> datetime | None
         # A leap second (60) is a name for the one before it.
         wall = datetime(year, month, day, hour, minute, min(second, 59))  # noqa: DTZ001 - its zone follows
         zone = _zone(found, utc=stamp[7] == "Z")
-        return wall if zone is None else wall.replace(tzinfo=zone).astimezone(_OFFICE_ZONE).replace(tzinfo=None)
+        return wall if zone is None else wall.replace(tzinfo=zone).astimezone(OFFICE_ZONE).replace(tzinfo=None)
     except (ValueError, OverflowError):
         read.wrong.append(Wrong("calendar_file.bad_date", _where(path, event, name), name, found.value[:40]))
         return None

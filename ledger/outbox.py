@@ -175,30 +175,35 @@ async def route(
             wanted += [(row["notice"], INBOX, each.person) for each in receivers] or [(row["notice"], INBOX, "")]
             wanted += [(row["notice"], EMAIL, each.person) for each in receivers if email and each.has_email]
             wanted += [(row["notice"], *address) for address in addresses]
-        await conn.execute(
-            """
-            insert into delivery (notice, channel, receiver, state, next_at, delivered_at, last_error)
-            select
-                w.notice,
-                w.channel,
-                w.receiver,
-                case when w.channel <> $4 then 'waiting' when w.receiver = '' then 'failed' else 'delivered' end,
-                case when w.channel <> $4 then now() end,
-                case when w.channel = $4 and w.receiver <> '' then now() end,
-                case when w.receiver = '' then $5 end
-            from unnest($1::uuid[], $2::text[], $3::text[]) w (notice, channel, receiver)
-            on conflict do nothing
-            """,
-            [notice for notice, _, _ in wanted],
-            [channel for _, channel, _ in wanted],
-            [receiver for _, _, receiver in wanted],
-            INBOX,
-            NOBODY,
-        )
+        await _enter(conn, wanted)
         await conn.execute(
             "update routing set routed_at = now() where notice = any($1)", [row["notice"] for row in rows]
         )
     return Routed(len(rows), nobody)
+
+
+async def _enter(conn: Connection, wanted: Sequence[tuple[UUID, str, str]]) -> None:
+    """Add deliveries (notice, channel, receiver) that are not there yet; the inbox has its own at once."""
+    await conn.execute(
+        """
+        insert into delivery (notice, channel, receiver, state, next_at, delivered_at, last_error)
+        select
+            w.notice,
+            w.channel,
+            w.receiver,
+            case when w.channel <> $4 then 'waiting' when w.receiver = '' then 'failed' else 'delivered' end,
+            case when w.channel <> $4 then now() end,
+            case when w.channel = $4 and w.receiver <> '' then now() end,
+            case when w.receiver = '' then $5 end
+        from unnest($1::uuid[], $2::text[], $3::text[]) w (notice, channel, receiver)
+        on conflict do nothing
+        """,
+        [notice for notice, _, _ in wanted],
+        [channel for _, channel, _ in wanted],
+        [receiver for _, _, receiver in wanted],
+        INBOX,
+        NOBODY,
+    )
 
 
 async def claim(conn: Connection, channel: str, *, limit: int, lease: timedelta) -> list[Claim]:

@@ -18,7 +18,7 @@ from domain.errors import Refused
 if TYPE_CHECKING:
     import asyncpg
 
-    from console.adopting import Adoption, Settings, Tally, Tell
+    from console.adopting import Adoption, Settings, Tally
     from domain.process import World
 
 _SHOWN = 50
@@ -80,22 +80,14 @@ def _line(reason: str) -> str:
 
 
 async def _run(wanted: _Wanted) -> int:
-    from console.adopting import PARALLEL, TURN
-    from console.pacing import turn
+    from console.adopting import PARALLEL
 
-    stop: Stop[Adoption] = Stop()
     async with session.ledger(size=PARALLEL + 2) as pool:
-        with stop, progress(("采用", "adopting"), ("件", "cases")) as told:
-            settings, world = await _settings(wanted, pool)
-            work = await _prepare(
-                settings, world, pool, lambda tally: told(tally.seen, tally.total), dry_run=wanted.dry_run
-            )
-            async with turn(pool, TURN, _say_waiting):
-                stop.work = work
-                await work.run()
+        settings, world = await _settings(wanted, pool)
+        stop = await _carry(pool, world, settings, dry_run=wanted.dry_run)
     if stop.work is not None:
-        value = summary(stop.work.tally, settings, dry_run=wanted.dry_run)
         tally = stop.work.tally
+        value = summary(tally, settings, dry_run=wanted.dry_run)
         output.result(value, lambda: _draw(tally, settings, dry_run=wanted.dry_run))
     if stop.asked:
         output.note("已中断；再次执行同一命令即可接着办。", "Interrupted; run the same command again to go on.")
@@ -108,24 +100,33 @@ async def follow_calendar(version: str, reason: str, *, rate: int = 20) -> dict[
 
     Raises ``Refused`` when Temporal cannot be reached, before anything is sent, and ``Pending`` as an adoption does.
     """
-    from console.adopting import PARALLEL, TURN, Adoption, Settings, adopter
-    from console.pacing import turn
+    from console.adopting import PARALLEL, Settings, Tally, adopter
     from ledger.adoptions import Wanted
     from ledger.world import read_world
 
-    stop: Stop[Adoption] = Stop()
     async with session.ledger(size=PARALLEL + 2) as pool:
         async with pool.acquire() as conn:
             world = await read_world(conn)
         assert world.registry is not None
         settings = Settings(Wanted(None, version), reason=reason, actor=adopter(world.registry, None), rate=rate)
-        desk = await session.open_desk(pool)
-        with stop, progress(("采用", "adopting"), ("件", "cases")) as told:
-            work = Adoption(desk, pool, world, settings, tell=lambda tally: told(tally.seen, tally.total))
-            async with turn(pool, TURN, _say_waiting):
-                stop.work = work
-                await work.run()
-        return {**summary(work.tally, settings, dry_run=False), "interrupted": stop.asked}
+        stop = await _carry(pool, world, settings, dry_run=False)
+    tally = stop.work.tally if stop.work is not None else Tally()
+    return {**summary(tally, settings, dry_run=False), "interrupted": stop.asked}
+
+
+async def _carry(pool: "asyncpg.Pool", world: "World", settings: "Settings", *, dry_run: bool) -> "Stop[Adoption]":
+    """Run one adoption with its progress, broken off by Ctrl-C; ``work`` of the answer is None before it began."""
+    from console.adopting import TURN, Adoption
+    from console.pacing import turn
+
+    desk = None if dry_run else await session.open_desk(pool)
+    stop: Stop[Adoption] = Stop()
+    with stop, progress(("采用", "adopting"), ("件", "cases")) as told:
+        work = Adoption(desk, pool, world, settings, tell=lambda tally: told(tally.seen, tally.total))
+        async with turn(pool, TURN, _say_waiting):
+            stop.work = work
+            await work.run()
+    return stop
 
 
 async def _settings(wanted: _Wanted, pool: "asyncpg.Pool") -> "tuple[Settings, World]":
@@ -158,15 +159,6 @@ async def _settings(wanted: _Wanted, pool: "asyncpg.Pool") -> "tuple[Settings, W
         limit=wanted.limit,
     )
     return settings, world
-
-
-async def _prepare(
-    settings: "Settings", world: "World", pool: "asyncpg.Pool", tell: "Tell", *, dry_run: bool
-) -> "Adoption":
-    from console.adopting import Adoption
-
-    desk = None if dry_run else await session.open_desk(pool)
-    return Adoption(desk, pool, world, settings, tell=tell)
 
 
 def _say_waiting() -> None:

@@ -17,7 +17,7 @@ import typer
 
 from console import output, session
 from domain.errors import Refused
-from domain.limits import office_day
+from domain.zone import office_day
 from ledger.calendars import current_calendar
 from ledger.chain import verify_chain
 from ledger.log import Connection

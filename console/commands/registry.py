@@ -11,10 +11,10 @@ from console import output, words
 from console.problems import draw_explained, show_refused
 from console.session import SHARED, ledger, run
 from domain.errors import Refused
-from domain.limits import office_day
 from domain.registry import Organisation, Registry
 from domain.registry_check import check
 from domain.registry_problem import Problem, RawRegistry
+from domain.zone import office_day
 from ledger.registry import Change, changes, load_registry, read_registry
 from ledger.registry_files import read_registry_files
 

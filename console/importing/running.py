@@ -19,12 +19,12 @@ from console.importing.readers import BadRow, Row
 from console.importing.report import Rejection
 from console.pacing import Pace, abreast, patiently
 from domain.errors import Refused
-from domain.limits import office_day
 from domain.parsing import parse_command
 from domain.people import IMPORT, Actor, Role
 from domain.process import Json, World
 from domain.processes import PROCESSES
 from domain.registry import Registry
+from domain.zone import office_day
 from ledger.openings import opening_events
 from ledger.world import read_world
 

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from domain.errors import Refused
 from domain.text import redact
+from domain.zone import OFFICE_ZONE
 
-_OFFICE = timezone(timedelta(hours=8))
 _FORM = re.compile(
     r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?"
     r"(?:[T\s]*(\d{1,2})[:时点](\d{1,2})(?:[:分](?:(\d{1,2})(?:[.,](\d{1,9}))?秒?)?)?)?"
@@ -19,7 +19,7 @@ _FORM = re.compile(
 )
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(\d{2})?)?()()", re.ASCII)
 _SERIAL = re.compile(r"[2-7]\d{4}(?:\.\d{1,12})?", re.ASCII)
-_SERIAL_DAY_0 = datetime(1899, 12, 30, tzinfo=_OFFICE)
+_SERIAL_DAY_0 = datetime(1899, 12, 30, tzinfo=OFFICE_ZONE)
 _HARMLESS = re.compile(r"[\d年月日时点分秒上下午TZ:/.,+\- ]{1,40}")
 
 
@@ -46,7 +46,7 @@ def read_time(text: str) -> datetime:
 
 def _zone(text: str | None) -> timezone:
     if not text:
-        return _OFFICE
+        return OFFICE_ZONE
     if text in "Zz":
         return UTC
     length = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))

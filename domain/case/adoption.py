@@ -17,7 +17,7 @@ from domain.ladder import ClockKind
 from domain.limits import Limit
 from domain.people import Role, in_role
 from domain.process import World
-from domain.rules import Pinned, RuleBook
+from domain.rules import Pinned, RuleBook, limits_of
 
 
 class _Rules(NamedTuple):
@@ -45,9 +45,7 @@ def adopt_rules(draft: Draft, command: c.AdoptRules, world: World) -> None:
         if clock.extended and clock.extended[0].unit != length.unit:
             kept.append(e.DueKept(clock_id=clock.id, why="other_unit"))
             continue
-        whole = length
-        for more in clock.extended:
-            whole = whole.extended(more)
+        whole = length.extended(*clock.extended)
         reckoning = again(clock, new.calendar, new.book.ladder, limit=whole)
         # A clock that stands still would be late the moment it runs on.
         if reckoning.due_at <= (clock.stopped_at or draft.at):
@@ -105,12 +103,8 @@ def _limit(case: Case, clock: Clock, new: _Rules) -> Limit:
     """The limit the new rules give the clock; what they do not speak of keeps its own."""
     if clock.kind == ClockKind.REPLY:
         return clock.limit  # an order may have come with a limit of its own
-    if clock.kind == ClockKind.STEP:
-        step = new.pinned.row.step(clock.step or "")
-        return step.limit if step else clock.limit
-    channel = new.book.channel(case.channel)
-    further = channel.limits.get(clock.kind) if channel else None
-    return new.pinned.row.limits.get(clock.kind) or further or clock.limit
+    limits = limits_of(new.pinned.row, new.book.channel(case.channel))
+    return limits.get((clock.kind, clock.step)) or clock.limit
 
 
 def _present(clock: Clock) -> Reckoning:

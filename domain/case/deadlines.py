@@ -9,7 +9,7 @@ from enum import StrEnum
 from domain.base import Frozen
 from domain.calendar import Pause
 from domain.clocks import RungPoint
-from domain.ladder import Audience, ClockKind, RungAction
+from domain.ladder import ClockKind, RungAction, RungAudience
 from domain.limits import Instant, Limit
 from domain.people import Actor
 
@@ -123,7 +123,7 @@ class Mark(Frozen):
     name: str
     stood_at: Instant
     due_at: Instant
-    told: tuple[Audience, ...] = ()
+    told: tuple[RungAudience, ...] = ()
     skipped: bool = False
 
 

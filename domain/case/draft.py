@@ -18,7 +18,7 @@ from domain.ladder import ClockKind, Rung
 from domain.limits import Limit
 from domain.people import SYSTEM, Actor
 from domain.process import Event, World
-from domain.rules import RuleBook
+from domain.rules import RuleBook, limits_of
 
 
 class Draft:
@@ -107,15 +107,9 @@ class Draft:
         return clock
 
     def limit_of(self, kind: ClockKind, step: str | None = None) -> Limit | None:
-        """The limit the pinned rules give a clock; the channel's further limits come after the row's."""
-        row = self.case.rules.row
-        if kind == ClockKind.STEP:
-            found = row.step(step or "")
-            return found.limit if found else None
-        if kind in row.limits:
-            return row.limits[kind]
+        """The limit the pinned rules give a clock."""
         channel = self.book.channel(self.case.channel) if self.book else None
-        return channel.limits.get(kind) if channel else None
+        return limits_of(self.case.rules.row, channel).get((kind, step))
 
     def running(self, *kinds: ClockKind, organisation: str | None = None, step: str | None = None) -> list[Clock]:
         """The running clocks of these kinds (all kinds when none is given), of one organisation or step where given."""

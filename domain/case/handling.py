@@ -12,9 +12,9 @@ from domain.case.state import Assignment
 from domain.case.vocabulary import WITH_DEPARTMENTS, Stage
 from domain.errors import Refused
 from domain.ladder import ClockKind
-from domain.limits import office_day
 from domain.people import Role
 from domain.process import World
+from domain.zone import office_day
 
 
 def whistle(draft: Draft, command: c.Whistle, world: World) -> None:

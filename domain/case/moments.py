@@ -37,8 +37,7 @@ def next_moment(case: Case) -> Moment | None:
 
 def _moments(case: Case) -> Iterator[Moment]:
     for clock in case.clocks:
-        if clock.stopped_at is None:
-            yield from _of_clock(clock)
+        yield from moments_of(clock)
     if case.suspension is not None:
         yield Moment(case.suspension.until, 0, "suspension")
     if case.question is not None:
@@ -53,7 +52,10 @@ def _moments(case: Case) -> Iterator[Moment]:
         yield Moment(case.reopen_until, 6, "window")
 
 
-def _of_clock(clock: Clock) -> Iterator[Moment]:
+def moments_of(clock: Clock) -> Iterator[Moment]:
+    """What a clock still has to say, in no order; nothing while it is stopped."""
+    if clock.stopped_at is not None:
+        return
     if clock.overdue_at is None:
         if clock.warned_at is None:
             yield Moment(min(clock.warn_at, clock.due_at), 1, "warn", clock.id)

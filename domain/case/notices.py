@@ -13,8 +13,7 @@ from domain.case.responsible import Holder, audience, handler, unit
 from domain.case.state import Case
 from domain.case.vocabulary import LEVEL_NAMES
 from domain.clocks import Clock
-from domain.ladder import CLOCK_NAMES, RungAction
-from domain.ladder import Audience as Told
+from domain.ladder import CLOCK_NAMES, RungAction, RungAudience
 from domain.limits import Limit
 from domain.notices import Notice
 from domain.people import Role
@@ -66,7 +65,7 @@ def _lead(state: Case) -> Holder:
     return unit(state, state.lead.department) if state.lead else _street(state)
 
 
-def _of_clock(kind: str, state: Case, clock: Clock, told: Iterable[Told], **params: object) -> list[Notice]:
+def _of_clock(kind: str, state: Case, clock: Clock, told: Iterable[RungAudience], **params: object) -> list[Notice]:
     zh, en = CLOCK_NAMES[clock.kind]
     holders = dict.fromkeys(audience(state, clock, each) for each in told)
     return [
@@ -104,7 +103,7 @@ def _ordered(state: Case, event: e.SupervisionOrdered) -> list[Notice]:
     params = {"order": event.order, "reply_by": event.reply_by}
     # To whoever owes the work, with a copy to the leader in charge.
     kind = "urged" if event.reply_by else "urged_open"
-    return _of_clock(kind, state, clock, (Told.HANDLER, Told.HEAD, Told.LEADER), **params)
+    return _of_clock(kind, state, clock, (RungAudience.HANDLER, RungAudience.HEAD, RungAudience.LEADER), **params)
 
 
 def _level(state: Case, event: e.LevelRaised) -> list[Notice]:

@@ -10,9 +10,9 @@ from domain.case.state import has
 from domain.case.vocabulary import FINAL, EvidenceKind, Place, Stage
 from domain.errors import Refused
 from domain.ladder import ClockKind
-from domain.limits import office_day
 from domain.people import Actor, Role, in_role
 from domain.process import Event, World
+from domain.zone import office_day
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far in the future a time of discovery may lie before it is taken for a mistake."""

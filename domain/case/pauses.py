@@ -15,10 +15,11 @@ from domain.case.vocabulary import WITH_DEPARTMENTS, Stage
 from domain.clocks import Clock, again
 from domain.errors import Refused
 from domain.ladder import ClockKind
-from domain.limits import Limit, office_day
+from domain.limits import Limit
 from domain.people import SYSTEM, Role
 from domain.process import World
 from domain.rules import SUSPEND_REASON_NAMES, SuspendReason
+from domain.zone import office_day
 
 _DEPARTMENT_CLOCKS = (ClockKind.HANDLE, ClockKind.STEP, ClockKind.CONTACT, ClockKind.SIGN_FOR)
 _SHELF_CLOCKS = (*_DEPARTMENT_CLOCKS, ClockKind.DISPATCH)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from domain.case.state import Case
 from domain.clocks import Clock
-from domain.ladder import Audience, ClockKind
+from domain.ladder import ClockKind, RungAudience
 from domain.people import Role
 
 
@@ -63,17 +63,17 @@ def addressee(case: Case, clock: Clock) -> str:
     return handler(case, clock).organisation or place.community or place.street or "-"
 
 
-def audience(case: Case, clock: Clock, told: Audience) -> Holder:
+def audience(case: Case, clock: Clock, told: RungAudience) -> Holder:
     """The people meant by a word of the ladder, for this clock."""
     place = case.place
     who = handler(case, clock)
     supervisor = Holder(Role.SUPERVISOR, place.street)
-    if told == Audience.HANDLER:
+    if told == RungAudience.HANDLER:
         return who
-    if told == Audience.SUPERVISOR or who.role == Role.STREET_DISPATCHER:
+    if told == RungAudience.SUPERVISOR or who.role == Role.STREET_DISPATCHER:
         return supervisor
     leader = Holder(Role.STREET_DISPATCHER, place.street)
-    if told == Audience.LEADER:
+    if told == RungAudience.LEADER:
         return leader
     if who.role == Role.DEPARTMENT_HANDLER:
         return Holder(Role.DEPARTMENT_HEAD, who.organisation)

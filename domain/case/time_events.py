@@ -8,7 +8,7 @@ from typing import Literal
 from domain.base import Recalled
 from domain.case.vocabulary import Evidence
 from domain.clocks import Clock, Reckoning, RungPoint
-from domain.ladder import Audience, RungAction
+from domain.ladder import RungAction, RungAudience
 from domain.limits import Instant, Limit
 from domain.process import Event
 from domain.rules import Pinned, SuspendReason
@@ -158,7 +158,7 @@ class RungReached(Event):
     action: RungAction
     stood_at: Instant
     due_at: Instant
-    told: tuple[Audience, ...] = ()
+    told: tuple[RungAudience, ...] = ()
     skipped: bool = False
     note: str = ""
 
@@ -240,7 +240,7 @@ class ClockWarned(Event):
     kind: Literal["clock_warned"] = "clock_warned"
     clock_id: str
     due_at: Instant
-    told: tuple[Audience, ...] = ()
+    told: tuple[RungAudience, ...] = ()
 
 
 class ClockExpired(Event):
@@ -249,7 +249,7 @@ class ClockExpired(Event):
     kind: Literal["clock_expired"] = "clock_expired"
     clock_id: str
     due_at: Instant
-    told: tuple[Audience, ...] = ()
+    told: tuple[RungAudience, ...] = ()
 
 
 ClockEvent = ClockStarted | ClockStopped | ClockResumed | ClockExtended | ClockWarned | ClockExpired | RungReached

@@ -391,7 +391,13 @@ class CaseMachine(Machine):
         case = self.state
         if case is None or case.is_final:
             return
-        ahead = [clock.next_alarm for clock in case.clocks if clock.is_running]
+        running = [clock for clock in case.clocks if clock.is_running]
+        ahead: list[datetime | None] = [point.at for clock in running for point in clock.rungs]
+        ahead += [
+            clock.due_at if clock.warned_at is not None else min(clock.warn_at, clock.due_at)
+            for clock in running
+            if clock.overdue_at is None
+        ]
         ahead += [each.until for each in (case.suspension, case.question) if each is not None]
         if case.shelf is not None:
             ahead += [*case.shelf.reviews[:1], *([] if case.shelf.is_backlog else [case.shelf.backlog_at])]

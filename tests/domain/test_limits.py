@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from domain.errors import Refused
-from domain.limits import Instant, Limit, Unit, limit, office_day, parse_limit
+from domain.limits import Instant, Limit, Unit, limit, parse_limit
+from domain.zone import office_day
 
 INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 

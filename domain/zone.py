@@ -1,0 +1,16 @@
+"""The office's own time: by it days begin and people are told the time, wherever the machine stands."""
+
+from datetime import date, datetime, timedelta, timezone
+
+OFFICE_ZONE = timezone(timedelta(hours=8))
+"""Asia/Shanghai, which knows no summer time."""
+
+
+def office_day(at: datetime) -> date:
+    """The day of the office at the moment ``at``."""
+    return at.astimezone(OFFICE_ZONE).date()
+
+
+def office_minute(at: datetime) -> str:
+    """The moment as people are told it: ``2026-11-27 12:19``."""
+    return f"{at.astimezone(OFFICE_ZONE):%Y-%m-%d %H:%M}"
