@@ -19,21 +19,12 @@ from domain.registry import Registry
 from domain.zone import office_day
 from ledger.outbox import EMAIL, WAKE, Claim, Directory, claim, mark_delivered, mark_failed, route
 from runtime.logging import get_logger
+from runtime.pool import AWAY
 from runtime.settings import Settings
 
 _log = get_logger(__name__)
 
 _GRACE = timedelta(seconds=5)
-
-AWAY = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-)
-"""What it looks like when PostgreSQL is away: waiting helps."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from console.desk import Pending
 from ledger.openings import take_turn
+from runtime.pool import AWAY
 
 PATIENCE = timedelta(minutes=10)
 """How long one command is tried while servers are away."""
@@ -24,13 +25,6 @@ GRACE = timedelta(seconds=5)
 
 _PAUSE_FIRST, _PAUSE_MOST = 0.2, 5.0
 _TURN_EVERY = 0.3
-_AWAY = (
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
 _BUSY = (
     RPCStatusCode.RESOURCE_EXHAUSTED,
     RPCStatusCode.ABORTED,
@@ -110,7 +104,7 @@ async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
             return await attempt()
         except Pending as pending:
             late = pending
-        except _AWAY:
+        except AWAY:
             late = Pending("postgres.unreachable")
         except RPCError as error:
             if error.status not in _BUSY:

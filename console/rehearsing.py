@@ -23,6 +23,7 @@ from domain.errors import Refusal, Refused
 from domain.rehearsal import Rehearsal, Totals
 from domain.rules import RuleBook
 from ledger.rehearsal import Part, Selection, count_closed, parts, read_part
+from runtime.pool import AWAY
 
 PROCESSES = 2
 """How many processes rehearse at once; each has a connection of its own."""
@@ -185,7 +186,7 @@ def _rehearse_part(part: Part) -> _Outcome:
         return asyncio.run(_part_of(_work[0], part))
     except Refused as refused:
         return refused.refusal
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError):
+    except AWAY:
         return Refused("postgres.unreachable").refusal
 
 

@@ -10,6 +10,17 @@ import asyncpg
 
 _CONNECT_TIMEOUT = timedelta(seconds=5)
 
+AWAY: tuple[type[Exception], ...] = (
+    OSError,
+    asyncpg.InterfaceError,
+    # What the driver raises when the server's farewell comes in between two statements of a connection.
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+"""What it looks like when PostgreSQL is away or cannot take more: waiting helps."""
+
 
 async def open_pool(
     dsn: str, *, size: int = 10, role: str | None = None, name: str = "bihuan", resets: bool = True

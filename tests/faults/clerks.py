@@ -10,11 +10,12 @@ import asyncpg
 
 from console.desk import Desk, Pending, new_stream, opening_command_id
 from domain.process import Answer
+from runtime import pool
 from tests.neighbourhood import ACTORS
 from tests.workflows.office import PLAIN_LOOP, REGISTRATION, Office
 
 T = TypeVar("T")
-AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY: tuple[type[Exception], ...] = (*pool.AWAY, asyncpg.PostgresError)
 
 
 class Clerks:

@@ -1,5 +1,6 @@
 """The pool, the Temporal client and the log."""
 
+import asyncio
 import io
 import json
 import logging
@@ -18,7 +19,8 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from domain.errors import Refused
 from runtime.logging import get_logger, set_up_logging
 from runtime.plugin import bihuan_plugin
-from runtime.pool import open_pool
+from runtime.pool import AWAY, open_pool
+from runtime.postgres import EmbeddedPostgres
 from runtime.temporal import connect
 from runtime.temporal_server import free_ports
 
@@ -127,3 +129,32 @@ def test_a_traceback_shows_no_values_of_variables(form: str) -> None:
     assert "act_failed" in stream.getvalue()
     assert "ValueError" in stream.getvalue()
     assert "13900001234" not in stream.getvalue()
+
+
+async def test_a_connection_that_is_ended_between_two_statements_looks_like_a_server_that_is_away(
+    postgres: EmbeddedPostgres,
+) -> None:
+    """The driver has several names for it, depending on when the server's farewell is read; waiting helps with all."""
+    other = await asyncpg.connect(postgres.dsn("postgres"))
+    try:
+        for pause in (0, 0, 0, 0.001, 0.01, 0.05):
+            conn = await asyncpg.connect(postgres.dsn("postgres"))
+            pid = await conn.fetchval("select pg_backend_pid()")
+            killing = asyncio.ensure_future(other.execute("select pg_terminate_backend($1)", pid))
+            await asyncio.sleep(pause)
+            with pytest.raises(AWAY):
+                await _ask_for_ever(conn)
+            await killing
+            conn.terminate()
+    finally:
+        await other.close()
+
+
+async def _ask_for_ever(conn: asyncpg.Connection) -> None:
+    while True:
+        await conn.fetchval("select 1")
+
+
+def test_what_the_driver_raises_at_the_farewell_of_a_server_is_among_what_waiting_helps_with() -> None:
+    assert issubclass(asyncpg.InternalClientError, AWAY)
+    assert not issubclass(asyncpg.UniqueViolationError, AWAY)
