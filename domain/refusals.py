@@ -833,4 +833,56 @@ CATALOGUE: dict[str, Entry] = {
         "这件诉求没有名为“{clock}”的时限。", "可选的有：{known}。",
         "The case has no clock '{clock}'.", "It has: {known}.",
     ),
+    # --- rights and signing in --------------------------------------------------------------------------------
+    "access.signed_out": Entry(
+        "尚未登录，或登录已过期。", "请重新登录；已填写的内容会保留在本机。",
+        "You are not signed in, or your session has ended.", "Sign in again; what you wrote stays on this device.",
+    ),
+    "access.denied": Entry(
+        "您的角色没有这项权限（{permission}）。", "如确需办理，请联系管理员调整角色。",
+        "None of your roles has this right ({permission}).", "Ask the administrator if you need it.",
+    ),
+    "access.out_of_reach": Entry(
+        "该事项不在您的辖区或承办范围内。", "请转给负责该处的人员。",
+        "This lies outside the area you answer for.", "Hand it to whoever answers for that place.",
+    ),
+    # --- the doors: requests and pages ------------------------------------------------------------------------
+    "request.forged": Entry(
+        "请求不是从本系统页面发出的，已拒绝。", "请刷新页面后重试。",
+        "The request did not come from a page of this system.", "Reload the page and try again.",
+    ),
+    "request.too_large": Entry(
+        "提交的内容超过 {limit}。", "请减少内容或分次提交。",
+        "What was sent is larger than {limit}.", "Send less, or in several parts.",
+    ),
+    "request.not_found": Entry(
+        "没有这个页面或接口。", "请从首页进入。", "There is no such page.", "Start from the first page.",
+    ),
+    "request.too_many": Entry(
+        "请求过于频繁。", "请在 {seconds} 秒后重试。", "Too many requests.", "Try again in {seconds} seconds.",
+    ),
+    "request.mistake": Entry(
+        "系统出错了（编号 {number}），没有记录任何内容。", "请稍后重试；若再次出现，请把编号告诉管理员。",
+        "Something went wrong on our side (number {number}); nothing was recorded.",
+        "Try again later; if it happens again, tell the administrator the number.",
+    ),
+    # --- files ------------------------------------------------------------------------------------------------
+    "file.unknown": Entry(
+        "没有这个文件，或您无权查看。", "请从诉求页面打开附件。",
+        "There is no such file, or you may not see it.", "Open it from the page of the case.",
+    ),
+    # --- search and duplicates --------------------------------------------------------------------------------
+    "search.too_long": Entry(
+        "搜索内容超过 {limit} 个字。", "请只写关键词。", "The search is longer than {limit} characters.", "Use a few words.",
+    ),
+    # --- figures and the board --------------------------------------------------------------------------------
+    "board.link_invalid": Entry(
+        "看板地址无效或已过期。", "请向督办员索取新的地址。",
+        "The address of the board is not valid or has expired.", "Ask the supervisor for a new one.",
+    ),
+    # --- residents' own page ----------------------------------------------------------------------------------
+    "tracking.no_match": Entry(
+        "查询码与手机号后四位不符。", "请核对后重试，或致电社区。",
+        "The code and the last four digits do not belong together.", "Check both, or call the community.",
+    ),
 }  # fmt: skip

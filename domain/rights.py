@@ -1,0 +1,271 @@
+"""Who may open which door: role × permission × reach, denied unless granted.
+
+Owns the permissions, the matrix that gives them to roles (data, with a default), and ``authorize``, the one function
+every door asks. Whether an act is possible in the state a case is in, the case's own rules decide again. Must not know
+sessions, tokens or routes.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from domain.base import Frozen
+from domain.errors import Refused
+from domain.people import Actor, Role
+from domain.registry import OrganisationKind, Registry
+
+_GRID = (Role.GRID_WORKER, Role.GRID_HEAD, Role.VANGUARD_CAPTAIN)
+_DEPARTMENT = (Role.DEPARTMENT_HANDLER, Role.DEPARTMENT_HEAD)
+_OFFICE = (Role.COMMUNITY, Role.STREET_DISPATCHER)
+_STAFF = (*_GRID, *_OFFICE, *_DEPARTMENT, Role.SUPERVISOR, Role.HOTLINE, Role.AUDITOR)
+_EVERYBODY = (*_STAFF, Role.ADMINISTRATOR)
+
+
+class Permission(StrEnum):
+    """What a door may ask for, beside the acts themselves (``act.<kind>``, see ``act``)."""
+
+    CASE_READ = "case.read"
+    CASE_REGISTER = "case.register"
+    CASE_ACT = "case.act"
+    CASE_EXPORT = "case.export"
+    CASE_REPORTER = "case.reporter"
+    DISPATCH_DESK = "desk.dispatch"
+    SUPERVISE_DESK = "desk.supervise"
+    WISH_READ = "wish.read"
+    WISH_ACT = "wish.act"
+    TASK_READ = "task.read"
+    FILE_UPLOAD = "file.upload"
+    FEED_READ = "feed.read"
+    STATS_READ = "stats.read"
+    BOARD_READ = "board.read"
+    BOARD_LINK = "board.link"
+    REGISTRY_READ = "registry.read"
+    REGISTRY_WRITE = "registry.write"
+    RULES_READ = "rules.read"
+    RULES_WRITE = "rules.write"
+    CALENDAR_READ = "calendar.read"
+    CALENDAR_WRITE = "calendar.write"
+    ACCOUNT_MANAGE = "account.manage"
+    OWN_ACCOUNT = "account.own"
+
+
+def act(kind: str) -> str:
+    """The permission to send a command of this kind."""
+    return f"act.{kind}"
+
+
+_LOCAL = (*_GRID, *_OFFICE)
+
+ACTS: Mapping[str, tuple[Role, ...]] = {
+    # DOMAIN §3; the case's own rules look at stage, unit and person beside this.
+    "register": (Role.GRID_WORKER, *_OFFICE, Role.HOTLINE, Role.RESIDENT),
+    "handle_on_spot": (Role.GRID_WORKER,),
+    "decline": _OFFICE,
+    "withdraw": (Role.GRID_WORKER, *_OFFICE, Role.HOTLINE, Role.RESIDENT),
+    "whistle": (Role.COMMUNITY,),
+    "dispatch": (Role.STREET_DISPATCHER,),
+    "accept": (*_DEPARTMENT, Role.STREET_DISPATCHER),
+    "arrive": (*_DEPARTMENT, Role.STREET_DISPATCHER),
+    "report_progress": (*_DEPARTMENT, Role.STREET_DISPATCHER),
+    "hand_over": (*_DEPARTMENT, Role.STREET_DISPATCHER),
+    "add_helper": (*_DEPARTMENT, Role.STREET_DISPATCHER),
+    "return_task": (*_DEPARTMENT, Role.STREET_DISPATCHER),
+    "arbitrate": (Role.STREET_DISPATCHER,),
+    "request_extension": (*_DEPARTMENT, Role.STREET_DISPATCHER),
+    "decide_extension": (Role.STREET_DISPATCHER, Role.SUPERVISOR),
+    "suspend": (Role.STREET_DISPATCHER, Role.SUPERVISOR),
+    "resume": (Role.STREET_DISPATCHER, Role.SUPERVISOR),
+    "shelve": (Role.STREET_DISPATCHER, Role.SUPERVISOR),
+    "unshelve": (Role.STREET_DISPATCHER, Role.SUPERVISOR),
+    "ask_resident": (*_DEPARTMENT, *_OFFICE),
+    "record_reply": (*_DEPARTMENT, *_LOCAL, Role.HOTLINE, Role.RESIDENT),
+    "strike_off": (*_DEPARTMENT, Role.STREET_DISPATCHER),
+    "verify": (Role.GRID_WORKER,),
+    "sign": (Role.VANGUARD_CAPTAIN, Role.GRID_HEAD),
+    "refuse_signature": (Role.VANGUARD_CAPTAIN, Role.GRID_HEAD),
+    "feed_back": (Role.GRID_WORKER, Role.COMMUNITY),
+    "visit": (Role.GRID_WORKER, *_OFFICE, Role.HOTLINE),
+    "appraise": (Role.COMMUNITY,),
+    "reopen": (*_LOCAL, Role.HOTLINE, Role.RESIDENT),
+    "urge": (*_OFFICE, Role.SUPERVISOR),
+    "supervise": (Role.SUPERVISOR,),
+    "reply_supervision": (*_DEPARTMENT, *_LOCAL),
+    "comment": (*_STAFF, Role.RESIDENT),
+    "attach": (*_STAFF, Role.RESIDENT),
+    "correct": (Role.GRID_WORKER, *_OFFICE),
+    "adopt_rules": (Role.ADMINISTRATOR,),
+    "publish_wish": (*_LOCAL, Role.RESIDENT),
+    "claim_wish": (*_STAFF, Role.RESIDENT),
+    "fulfil_wish": (*_STAFF, Role.RESIDENT),
+    "thank_for_wish": (*_LOCAL, Role.RESIDENT),
+}
+
+_DEFAULT: Mapping[str, tuple[Role, ...]] = {
+    Permission.CASE_READ: _STAFF,
+    Permission.CASE_REGISTER: (Role.GRID_WORKER, *_OFFICE, Role.HOTLINE),
+    Permission.CASE_ACT: _STAFF,
+    Permission.CASE_EXPORT: (Role.STREET_DISPATCHER, Role.SUPERVISOR, Role.AUDITOR),
+    Permission.CASE_REPORTER: (Role.GRID_WORKER, *_OFFICE, *_DEPARTMENT, Role.HOTLINE),
+    Permission.DISPATCH_DESK: (Role.STREET_DISPATCHER,),
+    Permission.SUPERVISE_DESK: (Role.SUPERVISOR,),
+    Permission.WISH_READ: _STAFF,
+    Permission.WISH_ACT: _STAFF,
+    Permission.TASK_READ: _STAFF,
+    Permission.FILE_UPLOAD: (*_GRID, *_OFFICE, *_DEPARTMENT, Role.HOTLINE),
+    Permission.FEED_READ: (Role.SUPERVISOR, Role.AUDITOR),
+    Permission.STATS_READ: (*_OFFICE, Role.DEPARTMENT_HEAD, Role.SUPERVISOR, Role.AUDITOR),
+    Permission.BOARD_READ: (*_OFFICE, Role.DEPARTMENT_HEAD, Role.SUPERVISOR, Role.AUDITOR),
+    Permission.BOARD_LINK: (Role.SUPERVISOR, Role.STREET_DISPATCHER),
+    Permission.REGISTRY_READ: (Role.ADMINISTRATOR, Role.SUPERVISOR, Role.STREET_DISPATCHER, Role.AUDITOR),
+    Permission.REGISTRY_WRITE: (Role.ADMINISTRATOR,),
+    Permission.RULES_READ: _EVERYBODY,
+    Permission.RULES_WRITE: (Role.ADMINISTRATOR,),
+    Permission.CALENDAR_READ: _EVERYBODY,
+    Permission.CALENDAR_WRITE: (Role.ADMINISTRATOR,),
+    Permission.ACCOUNT_MANAGE: (Role.ADMINISTRATOR,),
+    Permission.OWN_ACCOUNT: _EVERYBODY,
+}
+
+
+class Matrix(Frozen):
+    """Which roles hold which permission; what is not listed is nobody's."""
+
+    roles: Mapping[str, tuple[Role, ...]]
+
+    def grants(self, role: Role, permission: str) -> bool:
+        """Whether the role holds the permission."""
+        return role in self.roles.get(permission, ())
+
+
+MATRIX = Matrix(roles={**{str(name): roles for name, roles in _DEFAULT.items()}, **{act(k): r for k, r in ACTS.items()}})
+"""The matrix an office starts with (DOMAIN §3)."""
+
+
+class Located(Protocol):
+    """What lies somewhere: a case, a wish or a task, as far as reach asks."""
+
+    @property
+    def street(self) -> str | None: ...  # noqa: D102
+    @property
+    def community(self) -> str | None: ...  # noqa: D102
+    @property
+    def grid(self) -> str | None: ...  # noqa: D102
+    @property
+    def departments(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+class Reach(Frozen):
+    """How far somebody sees: everything, or what lies in one of these places or is one of these departments' work.
+
+    The empty reach covers nothing.
+    """
+
+    everything: bool = False
+    streets: frozenset[str] = frozenset()
+    communities: frozenset[str] = frozenset()
+    grids: frozenset[str] = frozenset()
+    departments: frozenset[str] = frozenset()
+
+    def covers(self, thing: Located) -> bool:
+        """Whether the thing lies within this reach."""
+        return (
+            self.everything
+            or thing.street in self.streets
+            or thing.community in self.communities
+            or thing.grid in self.grids
+            or not self.departments.isdisjoint(thing.departments)
+        )
+
+    def __or__(self, other: "Reach") -> "Reach":
+        """What either of the two covers."""
+        return Reach(
+            everything=self.everything or other.everything,
+            streets=self.streets | other.streets,
+            communities=self.communities | other.communities,
+            grids=self.grids | other.grids,
+            departments=self.departments | other.departments,
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all is covered."""
+        return not (self.everything or self.streets or self.communities or self.grids or self.departments)
+
+
+NOTHING = Reach()
+EVERYTHING = Reach(everything=True)
+
+
+class Subject(Frozen):
+    """A signed-in person with the roles they hold today, each as the actor they would act as."""
+
+    person: str
+    holds: tuple[Actor, ...] = ()
+
+
+def reach_of(actor: Actor, registry: Registry) -> Reach:
+    """How far a role held in a place reaches down the tree of organisations.
+
+    A role held nowhere in particular reaches everything; an organisation the registry does not know reaches nothing.
+    """
+    if actor.grid is not None:
+        return Reach(grids=frozenset({actor.grid}))
+    if actor.organisation is None:
+        return EVERYTHING if actor.role != Role.RESIDENT else NOTHING
+    unit = registry.organisation(actor.organisation)
+    match unit.kind if unit else None:
+        case OrganisationKind.DISTRICT:
+            below = (each.code for each in registry.organisations if each.kind is OrganisationKind.STREET)
+            return Reach(streets=frozenset(code for code in below if _under(code, actor.organisation, registry)))
+        case OrganisationKind.STREET:
+            return Reach(streets=frozenset({actor.organisation}))
+        case OrganisationKind.COMMUNITY:
+            return Reach(communities=frozenset({actor.organisation}))
+        case OrganisationKind.DEPARTMENT | OrganisationKind.PARTNER:
+            return Reach(departments=frozenset({actor.organisation}))
+        case _:
+            return NOTHING
+
+
+def _under(code: str, above: str, registry: Registry) -> bool:
+    return any(each.code == above for each in registry.ancestors(code))
+
+
+def granted(subject: Subject, permission: str, matrix: Matrix = MATRIX) -> tuple[Actor, ...]:
+    """The roles of the subject that hold the permission, in the order they are held."""
+    return tuple(each for each in subject.holds if matrix.grants(each.role, permission))
+
+
+def reach(subject: Subject, permission: str, registry: Registry, matrix: Matrix = MATRIX) -> Reach:
+    """How far the subject may use the permission; ``NOTHING`` where it is not held."""
+    return _sum(reach_of(each, registry) for each in granted(subject, permission, matrix))
+
+
+def _sum(reaches: Iterable[Reach]) -> Reach:
+    total = NOTHING
+    for each in reaches:
+        total |= each
+    return total
+
+
+def authorize(
+    subject: Subject,
+    permission: str,
+    registry: Registry,
+    thing: Located | None = None,
+    matrix: Matrix = MATRIX,
+) -> tuple[Actor, ...]:
+    """The roles in which the subject may do this, here where ``thing`` is given.
+
+    Raises ``Refused``: ``access.denied`` when no role holds the permission, ``access.out_of_reach`` when none of
+    those that do reaches the thing.
+    """
+    roles = granted(subject, permission, matrix)
+    if not roles:
+        raise Refused("access.denied", permission=permission)
+    if thing is None:
+        return roles
+    near = tuple(each for each in roles if reach_of(each, registry).covers(thing))
+    if not near:
+        raise Refused("access.out_of_reach")
+    return near

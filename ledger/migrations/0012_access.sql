@@ -1,0 +1,2 @@
+-- Who may sign in: accounts, sessions, tokens, throttled attempts. Replaced by its own issue step.
+select 1;

@@ -1,0 +1,2 @@
+-- Chinese search.
+select 1;

@@ -1,0 +1,2 @@
+-- Photographs and documents.
+select 1;

@@ -1,0 +1,2 @@
+-- Residents' tracking codes.
+select 1;
