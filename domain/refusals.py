@@ -873,7 +873,8 @@ CATALOGUE: dict[str, Entry] = {
     ),
     # --- search and duplicates --------------------------------------------------------------------------------
     "search.too_long": Entry(
-        "搜索内容超过 {limit} 个字。", "请只写关键词。", "The search is longer than {limit} characters.", "Use a few words.",
+        "搜索内容超过 {limit} 个字。", "请只写关键词。",
+        "The search is longer than {limit} characters.", "Use a few words.",
     ),
     # --- figures and the board --------------------------------------------------------------------------------
     "board.link_invalid": Entry(

@@ -137,7 +137,12 @@ class Matrix(Frozen):
         return role in self.roles.get(permission, ())
 
 
-MATRIX = Matrix(roles={**{str(name): roles for name, roles in _DEFAULT.items()}, **{act(k): r for k, r in ACTS.items()}})
+MATRIX = Matrix(
+    roles={
+        **{str(name): roles for name, roles in _DEFAULT.items()},
+        **{act(kind): roles for kind, roles in ACTS.items()},
+    }
+)
 """The matrix an office starts with (DOMAIN §3)."""
 
 
