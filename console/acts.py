@@ -9,7 +9,7 @@ import re
 import sys
 import types
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -176,23 +176,28 @@ async def actor_for(
         raise Refused("actor.role_not_held", field="--role", person=person, role=role or "-")
     if len(actors) == 1:
         return actors[0]
-    return await _fitting(conn, process, stream, command, actors, world)
+    return choose_actor(process, await state_of(conn, stream), command, actors, datetime.now(UTC), world)
 
 
-async def _fitting(
-    conn: Connection,
+def choose_actor(
     process: Process[Any],
-    stream: str,
+    state: Any,
     command: Mapping[str, Any],
-    actors: list[Actor],
+    actors: Sequence[Actor],
+    at: datetime,
     world: World,
 ) -> Actor:
-    state, parsed = await state_of(conn, stream), parse_command(process, dict(command))
+    """The one of ``actors``, all the same person, in whose role the rules allow the command.
+
+    Raises ``Refused``: what the rules say when they refuse it in every role for the same reason, else
+    ``person.several_roles``.
+    """
+    parsed = parse_command(process, dict(command))
     fitting: list[Actor] = []
     refusals: list[Refused] = []
     for actor in actors:
         try:
-            process.decide(state, parsed, actor, datetime.now(UTC), world)
+            process.decide(state, parsed, actor, at, world)
         except Refused as refused:
             refusals.append(refused)
         else:

@@ -125,6 +125,13 @@ class Desk:
         envelope = prepare(stream, actor, command, command_id or str(uuid.uuid4()))
         return await self._answer(stream, envelope, self._sent(stream, envelope))
 
+    async def is_reachable(self) -> bool:
+        """Whether Temporal answers within two seconds."""
+        try:
+            return await self._client.service_client.check_health(timeout=timedelta(seconds=2))
+        except (RPCError, RuntimeError):
+            return False
+
     async def _sent(self, stream: str, envelope: Envelope) -> Answer:
         handle = self._client.get_workflow_handle(workflow_id(stream))
         answer: Answer = await handle.execute_update(SUBMIT, envelope, id=envelope.command_id, result_type=Answer)

@@ -16,7 +16,6 @@ from domain.limits import limit
 from domain.people import Actor
 from domain.process import Answer
 from domain.processes import PROCESSES
-from domain.text import normalise
 from ledger.log import Recorded, history
 
 _QUIET = frozenset(
@@ -184,53 +183,21 @@ async def do(process: str, name: str, source: str, *, person: str, role: str | N
 async def new(process: str, kind: str, source: str, *, person: str, role: str | None, command_id: str | None) -> None:
     """Open a process with the command in the file ``source``; ``kind`` may be left out there.
 
-    What was written, and the ``reporter`` (name, phone, address) when given, go to the vault. The number of another
-    system names the process; otherwise the command id does, so that either may be repeated without a second process.
+    What was written, and the ``reporter`` (name, phone, address) when given, go to the vault; see
+    ``console.opening.prepare_opening``.
     """
-    from console.desk import stream_of  # brings Temporal with it, which reading a history must not wait for
+    from console.opening import prepare_opening  # brings Temporal with it, which reading a history must not wait for
 
-    given, chosen = {"kind": kind, **read_command(source)}, new_command_id(command_id)
-    reporter = _reporter(given.pop("reporter", None))
-    private = {"wording": _wording(given)} | {f"reporter_{name}": value for name, value in reporter.items()}
-    cleaned = clean(PROCESSES[process], given)
-    command = cleaned.command
-    numbered = isinstance(command.get("source"), str) and isinstance(command.get("external_id"), str)
-    if numbered:
-        stream = stream_of(process, str(command["source"]), str(command["external_id"]))
-    else:
-        stream = stream_of(process, "command", chosen)
-    command["wording"] = f"{stream}/wording"
-    if reporter:
-        command["reporter"] = f"{stream}/reporter"
+    given = read_command(source)
+    opening = prepare_opening(process, kind, given, new_command_id(command_id) if command_id else None)
     async with ledger() as pool:
         async with pool.acquire() as conn:
-            actor = await actor_for(conn, PROCESSES[process], stream, command, person=person, role=role)
+            actor = await actor_for(conn, PROCESSES[process], opening.stream, opening.command, person=person, role=role)
         desk = await open_desk(pool)
-        chosen_id = None if numbered and command_id is None else chosen
-        answer = await desk.open(stream, actor, command, command_id=chosen_id, private=private)
-    _show_answer(process, answer, cleaned.masked, actor, kept=True)
-
-
-def _reporter(given: object) -> dict[str, str]:
-    """What is known of the reporter. Raises ``Refused`` ``field.invalid`` and ``field.unknown``."""
-    if given is None:
-        return {}
-    if not isinstance(given, dict):
-        raise Refused("field.invalid", field="reporter", reason="{name, phone, address}")
-    found: dict[str, str] = {}
-    for name, value in given.items():
-        if name not in ("name", "phone", "address"):
-            raise Refused("field.unknown", field=f"reporter.{name}")
-        if not isinstance(value, str):
-            raise Refused("field.invalid", field=f"reporter.{name}", reason="text")
-        if normalise(value):
-            found[name] = normalise(value)
-    return found
-
-
-def _wording(given: Mapping[str, Any]) -> str:
-    """The title and text as they were written."""
-    return "\n".join(str(given[name]) for name in ("title", "text") if name in given)
+        answer = await desk.open(
+            opening.stream, actor, opening.command, command_id=opening.command_id, private=opening.private
+        )
+    _show_answer(process, answer, opening.masked, actor, kept=True)
 
 
 def _show_answer(process: str, answer: Answer, masked: tuple[str, ...], actor: Actor, *, kept: bool) -> None:

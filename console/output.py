@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,17 @@ def local(at: datetime | None) -> str:
     return "-" if at is None else office_minute(at)
 
 
+_spoken: ContextVar[str | None] = ContextVar("spoken", default=None)
+
+
+def speak(language: str | None) -> None:
+    """Let everything said from here on, in this task and those it starts, be said in ``language``."""
+    _spoken.set(language)
+
+
 def language() -> str:
-    """``zh`` or ``en``: the option, else the setting."""
-    chosen = options().language or os.environ.get("BIHUAN_LANGUAGE") or "zh"
+    """``zh`` or ``en``: what the reader of a page chose, else the option, else the setting."""
+    chosen = _spoken.get() or options().language or os.environ.get("BIHUAN_LANGUAGE") or "zh"
     return "en" if chosen == "en" else "zh"
 
 

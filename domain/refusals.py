@@ -858,6 +858,17 @@ CATALOGUE: dict[str, Entry] = {
     "request.not_found": Entry(
         "没有这个页面或接口。", "请从首页进入。", "There is no such page.", "Start from the first page.",
     ),
+    "request.method": Entry(
+        "这个地址不接受这种请求方式。", "请按接口说明改用其他方式。",
+        "This address does not take this kind of request.", "See the description of the API.",
+    ),
+    "request.unreadable": Entry(
+        "请求无法读取。", "请检查格式后重试。", "The request cannot be read.", "Check its form and try again.",
+    ),
+    "console.address_taken": Entry(
+        "无法在 {address} 上开放网页（{reason}）。", "请用 BIHUAN_CONSOLE_PORT 换一个端口，或停止占用它的程序。",
+        "The console cannot listen on {address} ({reason}).", "Choose another BIHUAN_CONSOLE_PORT or free this one.",
+    ),
     "request.too_many": Entry(
         "请求过于频繁。", "请在 {seconds} 秒后重试。", "Too many requests.", "Try again in {seconds} seconds.",
     ),

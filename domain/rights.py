@@ -157,10 +157,13 @@ class Located(Protocol):
     def grid(self) -> str | None: ...  # noqa: D102
     @property
     def departments(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def opened_by(self) -> str | None: ...  # noqa: D102
 
 
 class Reach(Frozen):
-    """How far somebody sees: everything, or what lies in one of these places or is one of these departments' work.
+    """How far somebody sees: everything, or what lies in one of these places, is one of these departments' work, or was
+    registered by one of these people (who found something outside their own grid must be able to follow it).
 
     The empty reach covers nothing.
     """
@@ -170,6 +173,7 @@ class Reach(Frozen):
     communities: frozenset[str] = frozenset()
     grids: frozenset[str] = frozenset()
     departments: frozenset[str] = frozenset()
+    people: frozenset[str] = frozenset()
 
     def covers(self, thing: Located) -> bool:
         """Whether the thing lies within this reach."""
@@ -179,6 +183,7 @@ class Reach(Frozen):
             or thing.community in self.communities
             or thing.grid in self.grids
             or not self.departments.isdisjoint(thing.departments)
+            or thing.opened_by in self.people
         )
 
     def __or__(self, other: "Reach") -> "Reach":
@@ -189,12 +194,13 @@ class Reach(Frozen):
             communities=self.communities | other.communities,
             grids=self.grids | other.grids,
             departments=self.departments | other.departments,
+            people=self.people | other.people,
         )
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing at all is covered."""
-        return not (self.everything or self.streets or self.communities or self.grids or self.departments)
+        return self == NOTHING
 
 
 NOTHING = Reach()
@@ -209,14 +215,20 @@ class Subject(Frozen):
 
 
 def reach_of(actor: Actor, registry: Registry) -> Reach:
-    """How far a role held in a place reaches down the tree of organisations.
+    """How far a role held in a place reaches down the tree of organisations, and to what the person registered.
 
-    A role held nowhere in particular reaches everything; an organisation the registry does not know reaches nothing.
+    A role held nowhere in particular reaches everything; an organisation the registry does not know only the latter.
     """
+    if actor.role == Role.RESIDENT:
+        return NOTHING
+    return _place_of(actor, registry) | Reach(people=frozenset({actor.person}))
+
+
+def _place_of(actor: Actor, registry: Registry) -> Reach:
     if actor.grid is not None:
         return Reach(grids=frozenset({actor.grid}))
     if actor.organisation is None:
-        return EVERYTHING if actor.role != Role.RESIDENT else NOTHING
+        return EVERYTHING
     unit = registry.organisation(actor.organisation)
     match unit.kind if unit else None:
         case OrganisationKind.DISTRICT:

@@ -141,3 +141,13 @@ class WishRow(Frozen):
     lapses_at: Instant | None = None
     finished: bool = False
     updated_at: Instant
+
+    @property
+    def departments(self) -> tuple[str, ...]:
+        """No department takes part in a wish."""
+        return ()
+
+    @property
+    def opened_by(self) -> str | None:
+        """Nobody's reach goes by who published a wish."""
+        return None

@@ -18,6 +18,8 @@ from typing import Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from domain.errors import Refused
 from ledger.log import Connection, canonical
@@ -53,6 +55,7 @@ class MasterKey:
         if len(key) != _KEY_BYTES:
             raise ValueError(f"a master key has {_KEY_BYTES} bytes, not {len(key)}")
         self._cipher = AESGCM(key)
+        self._key = key
 
     def __repr__(self) -> str:
         return "MasterKey(…)"
@@ -77,6 +80,10 @@ class MasterKey:
         if len(key) != _KEY_BYTES:
             raise Refused("file.unreadable", path=path, reason=f"≠ {_KEY_BYTES} bytes")
         return cls(key)
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes for one ``purpose`` (signing a form, hashing a tracking code); they tell nothing of this key."""
+        return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=_bound("derived", purpose)).derive(self._key)
 
     def wrap(self, stream: str, key: bytes) -> bytes:
         """The data key of ``stream``, encrypted and bound to that stream."""

@@ -25,6 +25,14 @@ async def read_world(conn: Connection) -> World:
     )
 
 
+_IN_FORCE = """
+    select
+        (select coalesce(max(number), 0) from registry_revision) as revision,
+        (select version from rule_book_choice order by number desc limit 1) as rules,
+        (select version from calendar_choice order by number desc limit 1) as calendar
+"""
+
+
 class Worlds:
     """The worlds this process has read, by registry revision, rule book and calendar; keeps the latest only.
 
@@ -39,6 +47,12 @@ class Worlds:
     def latest(self) -> tuple[int, str | None, str | None, World] | None:
         """The world read last with its registry revision, rule book and calendar; None before the first reading."""
         return None if self._key is None else (*self._key, self._world)
+
+    async def current(self, conn: Connection) -> World:
+        """The world as it stands now; one small question when nothing has changed since the last call."""
+        row = await conn.fetchrow(_IN_FORCE)
+        assert row is not None, "a query without a table returns one row"
+        return await self.get(conn, row["revision"], row["rules"], row["calendar"])
 
     def forget(self) -> None:
         """Read the world anew next time: versions that are kept without being chosen move no key."""

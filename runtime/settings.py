@@ -79,6 +79,23 @@ class Settings(BaseSettings):
     )
     pool_size: int = Field(default=10, ge=1, le=100, description="PostgreSQL connections of one worker or console")
     sandbox: bool = Field(default=False, description="Run workflows in the sandbox (slower; for development)")
+    console_host: str = Field(default="127.0.0.1", description="Address on which the console listens")
+    console_port: int = Field(default=8000, ge=0, le=65535, description="Port of the console; 0 takes a free one")
+    public_url: str | None = Field(
+        default=None, description="Address by which people reach the console, as https://…; needed beyond this machine"
+    )
+    insecure_http: bool = Field(
+        default=False,
+        description="Allow plain http in public_url, on an intranet: cookies without Secure, red banner",
+    )
+    trusted_proxies: str = Field(
+        default="127.0.0.1", description="Addresses whose X-Forwarded-* headers are believed, separated by commas"
+    )
+    body_limit: int = Field(
+        default=128 * 1024 * 1024,
+        ge=1024,
+        description="Largest request the console takes, in bytes",
+    )
     courier: bool = Field(default=True, description="Whether this worker delivers notices")
     courier_poll: Span = Field(
         default=timedelta(seconds=5),

@@ -1,0 +1,1 @@
+"""``/api/v1``: the doors for programs, one module per noun."""

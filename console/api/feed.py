@@ -1,0 +1,5 @@
+"""All facts in order."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""Photographs and documents."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

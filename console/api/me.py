@@ -1,0 +1,5 @@
+"""Who I am and what I may do."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,1 @@
+"""The HTTP application: what every page and every call of the API passes through."""

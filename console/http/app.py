@@ -1,0 +1,100 @@
+"""The composition of the HTTP application: layers, routers, error answers.
+
+Owns the list of routers. A router module exports ``router``; a page family that is not listed here does not exist.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
+
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+from starlette.types import Message, Receive, Scope, Send
+
+from console.http import problems
+from console.http.guard import Forms, Guard
+from console.http.identity import Identify, identify
+from console.http.office import Office
+from console.http.rendering import STATIC, static_digest
+from console.http.site import Site
+
+API = ("cases", "tasks", "wishes", "feed", "stats", "files", "me")
+"""The modules of ``console.api``, each under ``/api/v1``."""
+
+PAGES = (
+    "preferences",
+    "signing_in",
+    "workbench",
+    "register",
+    "cases",
+    "search",
+    "dispatch",
+    "supervise",
+    "notices",
+    "wishes",
+    "files",
+    "stats",
+    "board",
+    "tracking",
+    "accounts",
+    "administration",
+    "health",
+)
+"""The modules of ``console.pages``."""
+
+_FORM_FIELDS, _FORM_FILES, _FORM_PART = 300, 30, 256 * 1024
+
+
+class _Immutable(StaticFiles):
+    """Static files under an address that changes with their content: kept by browsers for a year."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def kept(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] in (200, 304):
+                message["headers"].append((b"cache-control", b"public, max-age=31536000, immutable"))
+            await send(message)
+
+        await super().__call__(scope, receive, kept)
+
+
+def make_app(
+    office: Office,
+    site: Site,
+    *,
+    lifespan: AbstractAsyncContextManager[None] | None = None,
+    identify: Identify = identify,
+) -> FastAPI:
+    """The application for ``office``, reached at ``site``; ``lifespan`` is held open while it serves."""
+
+    @asynccontextmanager
+    async def living(_app: FastAPI) -> AsyncIterator[None]:
+        if lifespan is None:
+            yield
+        else:
+            async with lifespan:
+                yield
+
+    app = FastAPI(
+        title="Bihuan 闭环",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=living,
+        redirect_slashes=False,
+        max_body_size=office.settings.body_limit,
+        form_limits={"max_fields": _FORM_FIELDS, "max_files": _FORM_FILES, "max_part_size": _FORM_PART},
+        telemetry={"tracing": False, "metrics": False},
+    )
+    app.state.office, app.state.site, app.state.identify = office, site, identify
+    app.state.forms = Forms(office.key.derive("forms"), site)
+    problems.install(app)
+    app.mount(f"/static/{static_digest()}", _Immutable(directory=STATIC), name="static")
+    for name in API:
+        app.include_router(import_module(f"console.api.{name}").router, prefix="/api/v1")
+    for name in PAGES:
+        app.include_router(import_module(f"console.pages.{name}").router, include_in_schema=False)
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(Guard, site=site, mistake=problems.mistake)
+    return app

@@ -1,0 +1,149 @@
+"""Who asks: the one way from a request to a person with rights.
+
+Owns ``may`` and ``public``, by which every route says who it is for; a test goes through all routes. A session comes by
+cookie and its forms are checked for forgery; a token comes by ``Authorization`` and only to the API.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from console.http.identity import Identity, SignedIn
+from console.http.office import Office, office_of
+from console.output import language
+from domain.errors import Refused
+from domain.people import Actor, Role
+from domain.process import World
+from domain.registry import Registry
+from domain.rights import Reach, Subject, authorize, granted, reach
+from domain.zone import office_day
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A signed-in person, by session or by token; ``scopes`` narrows a token to some permissions, None to all."""
+
+    subject: Subject
+    office: Office
+    registry: Registry
+    session: SignedIn | None = None
+    scopes: frozenset[str] | None = None
+    token_id: str | None = None
+
+    @property
+    def person(self) -> str:
+        """The code of the person in the registry."""
+        return self.subject.person
+
+    @property
+    def holds(self) -> tuple[Actor, ...]:
+        """The roles held today."""
+        return self.subject.holds
+
+    @property
+    def language(self) -> str:
+        """``zh`` or ``en``."""
+        return language()
+
+    @property
+    def name(self) -> str:
+        """The person as colleagues call them; the code where the registry does not know them."""
+        known = self.registry.person(self.person)
+        return known.name if known else self.person
+
+    def may(self, permission: str) -> bool:
+        """Whether any role holds the permission, and the token carries it."""
+        within = self.scopes is None or permission in self.scopes
+        return within and bool(granted(self.subject, permission, self.office.matrix))
+
+    def reach(self, permission: str, world: World | None = None) -> Reach:
+        """How far the permission reaches; ``NOTHING`` where it is not held."""
+        if self.scopes is not None and permission not in self.scopes:
+            return Reach()
+        registry = world.registry if world is not None and world.registry is not None else self.registry
+        return reach(self.subject, permission, registry, self.office.matrix)
+
+    def authorize(self, permission: str, thing: Any = None) -> tuple[Actor, ...]:
+        """The roles in which this is allowed. Raises ``Refused`` as ``domain.rights.authorize`` does."""
+        if self.scopes is not None and permission not in self.scopes:
+            raise Refused("access.denied", permission=permission)
+        return authorize(self.subject, permission, self.registry, thing, self.office.matrix)
+
+
+async def caller_of(request: Request) -> Caller | None:
+    """Who asks; None for somebody signed out. Found out once per request.
+
+    Raises ``Refused`` ``access.token_invalid`` for a token that is none.
+    """
+    if hasattr(request.state, "caller"):
+        known: Caller | None = request.state.caller
+        return known
+    office = office_of(request)
+    identity: Identity | None = await request.app.state.identify(request, office)
+    caller = None if identity is None else await _caller(office, identity)
+    request.state.caller = caller
+    return caller
+
+
+async def _caller(office: Office, identity: Identity) -> Caller:
+    async with office.pool.acquire() as conn:
+        registry = (await office.world(conn)).registry
+    assert registry is not None, "a registry read from the ledger is never None"
+    held = registry.assignments_of(identity.person, office_day(datetime.now(UTC)))
+    holds = [Actor(person=identity.person, role=x.role, organisation=x.organisation, grid=x.grid) for x in held]
+    if identity.administrator:
+        holds.append(Actor(person=identity.person, role=Role.ADMINISTRATOR))
+    return Caller(
+        subject=Subject(person=identity.person, holds=tuple(dict.fromkeys(holds))),
+        office=office,
+        registry=registry,
+        session=identity.session,
+        scopes=identity.scopes,
+        token_id=identity.token_id,
+    )
+
+
+class May:
+    """The dependency of a route that is for holders of ``permission``."""
+
+    def __init__(self, permission: str) -> None:
+        self.permission = permission
+
+    async def __call__(self, request: Request) -> Caller:
+        """The caller. Raises ``Refused``: ``access.signed_out``, ``access.denied``, ``request.forged``."""
+        caller = await caller_of(request)
+        if caller is None:
+            raise Refused("access.signed_out")
+        if caller.session is not None:
+            await request.app.state.forms.check(request, caller.session.binding)
+            if caller.session.must_change and self.permission != "account.own":
+                raise Refused("access.must_change_password")
+        caller.authorize(self.permission)
+        return caller
+
+
+class Public:
+    """The dependency of a route that is for everybody, and ``why``."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    async def __call__(self, request: Request) -> Caller | None:
+        """The caller, when somebody is signed in. Raises ``Refused`` ``request.forged``."""
+        caller = await caller_of(request)
+        binding = caller.session.binding if caller is not None and caller.session is not None else ""
+        await request.app.state.forms.check(request, binding)
+        return caller
+
+
+def may(permission: str) -> Any:
+    """A route for holders of ``permission``: ``caller: Annotated[Caller, may(Permission.CASE_READ)]``."""
+    return Depends(May(permission))
+
+
+def public(why: str) -> Any:
+    """A route for everybody: ``caller: Annotated[Caller | None, public("the form to sign in")]``."""
+    return Depends(Public(why))

@@ -1,0 +1,159 @@
+"""What every request passes before any route sees it, and what every answer carries.
+
+Owns security headers, the language of the reader, forged requests, the access log. Must not know rights or routes.
+Forgery: a browser that says where a request comes from (``Sec-Fetch-Site``, ``Origin``) must say "from here", and every
+form carries a token bound to a cookie, for the browsers of plain-http intranets say neither.
+"""
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from starlette.datastructures import FormData, Headers, MutableHeaders
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from console.http.site import Site
+from console.output import speak
+from domain.errors import Refused
+from runtime.logging import get_logger
+
+log = get_logger(__name__)
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_COOKIE, LANGUAGE_COOKIE, SIZE_COOKIE = "csrf", "lang", "size"
+CSRF_FIELD, CSRF_HEADER = "_csrf", "x-csrf-token"
+_TOKEN_BYTES = 16
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+"""What a page may load and do: nothing inline, nothing from elsewhere."""
+
+_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+Mistake = Callable[[Request, Exception], Response]
+"""Writes down what nobody expected and makes the answer to it."""
+
+
+class Guard:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, site: Site, mistake: Mistake) -> None:
+        self._app, self._site, self._mistake = app, site, mistake
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = HTTPConnection(scope)
+        speak(_language(request))
+        began, status = time.perf_counter(), 0
+
+        async def guarded(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+                if self._site.secure:
+                    headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, guarded)
+        except Exception as error:  # noqa: BLE001 - the last place where an answer can be given
+            answer = self._mistake(Request(scope), error)
+            if not status:
+                await answer(scope, receive, guarded)
+        finally:
+            # The route, not the path: a path may hold what somebody typed.
+            route = getattr(scope.get("route"), "path", "-")
+            took = round((time.perf_counter() - began) * 1000)
+            log.info("request_answered", method=scope["method"], route=route, status=status, ms=took)
+
+
+def _language(request: HTTPConnection) -> str | None:
+    """What the reader chose on a page; a program says it by ``Accept-Language``."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE)
+    if chosen in ("zh", "en"):
+        return chosen
+    if request.url.path.startswith("/api/"):
+        return "en" if request.headers.get("accept-language", "").lower().startswith("en") else None
+    return None
+
+
+class Forms:
+    """Makes and checks the tokens of forms.
+
+    A token is bound to the anonymous cookie of the browser and to the session, so that neither a neighbour's cookie nor
+    a token of another session will do; it differs on every page, so that compression tells nothing about it.
+    """
+
+    def __init__(self, key: bytes, site: Site) -> None:
+        self._key, self._site = key, site
+
+    def token(self, browser: str, session: str) -> str:
+        """A token for a form shown to this browser in this session (empty when signed out)."""
+        nonce = secrets.token_hex(_TOKEN_BYTES)
+        return f"{nonce}.{self._seal(nonce, browser, session)}"
+
+    def _seal(self, nonce: str, browser: str, session: str) -> str:
+        content = "\n".join((nonce, browser, session)).encode()
+        return hmac.new(self._key, content, hashlib.sha256).hexdigest()
+
+    async def check(self, request: Request, session: str) -> None:
+        """Let a request that changes something pass. Raises ``Refused`` ``request.forged``."""
+        if request.method in SAFE:
+            return
+        if not self._comes_from_here(request.headers):
+            raise Refused("request.forged")
+        given = request.headers.get(CSRF_HEADER) or await _field(request)
+        browser = request.cookies.get(self._site.cookie(CSRF_COOKIE), "")
+        nonce, _, seal = given.partition(".")
+        if not browser or not hmac.compare_digest(seal, self._seal(nonce, browser, session)):
+            raise Refused("request.forged")
+
+    def _comes_from_here(self, headers: Headers) -> bool:
+        fetched_by = headers.get("sec-fetch-site")
+        if fetched_by is not None:
+            return fetched_by in ("same-origin", "none")
+        origin = headers.get("origin")
+        # A page reached under another name of this machine is still a page of ours: its own Host says so.
+        return origin is None or urlsplit(origin).netloc in (self._site.host, headers.get("host"))
+
+
+async def _field(request: Request) -> str:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        return ""
+    form: FormData = await request.form()
+    value = form.get(CSRF_FIELD)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,42 @@
+"""What a request needs: connections, desk, vault, settings, the world as it stands.
+
+Owns one object per process, made when the application starts. Must not know routes or pages.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+from starlette.requests import HTTPConnection
+
+from console.desk import Desk
+from domain.process import World
+from domain.rights import MATRIX, Matrix
+from ledger.log import Connection
+from ledger.vault import MasterKey, Vault
+from ledger.world import Worlds
+from runtime.settings import Settings
+
+
+@dataclass
+class Office:
+    """Everything the doors share; ``files`` is where photographs lie."""
+
+    pool: asyncpg.Pool
+    desk: Desk
+    vault: Vault
+    key: MasterKey
+    settings: Settings
+    files: Any = None
+    matrix: Matrix = MATRIX
+    _worlds: Worlds = field(default_factory=Worlds)
+
+    async def world(self, conn: Connection) -> World:
+        """Registry, rule books and calendars in force, kept between requests."""
+        return await self._worlds.current(conn)
+
+
+def office_of(request: HTTPConnection) -> Office:
+    """The office this request came to."""
+    office: Office = request.app.state.office
+    return office

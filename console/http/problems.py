@@ -1,0 +1,168 @@
+"""How the doors say no: problem+json for programs, a page for people, one table from codes to HTTP.
+
+Owns the table and the handlers. A mistake of ours gets a number; what went wrong is logged under it without values.
+"""
+
+import traceback
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+
+from console.http.rendering import page
+from console.output import language
+from domain.errors import Refusal, Refused
+from domain.parsing import expected
+from runtime.logging import get_logger
+from runtime.pool import AWAY
+
+log = get_logger(__name__)
+
+API = "/api/"
+
+_EXACT: Mapping[str, int] = {
+    "access.signed_out": 401,
+    "access.wrong_credentials": 401,
+    "access.token_invalid": 401,
+    "access.denied": 403,
+    "access.out_of_reach": 403,
+    "access.disabled": 403,
+    "access.must_change_password": 403,
+    "access.slow_down": 429,
+    "actor.role_not_held": 403,
+    "actor.wrong_role": 403,
+    "actor.wrong_organisation": 403,
+    "actor.wrong_grid": 403,
+    "case.unknown": 404,
+    "wish.unknown": 404,
+    "file.unknown": 404,
+    "task.unknown": 404,
+    "command.unknown": 404,
+    "request.not_found": 404,
+    "request.method": 405,
+    "request.forged": 403,
+    "request.too_large": 413,
+    "request.too_many": 429,
+    "request.mistake": 500,
+    "command.reused": 409,
+    "command.pending": 202,
+    "command.failed": 500,
+    "board.link_invalid": 403,
+    "tracking.no_match": 404,
+    "postgres.unreachable": 503,
+    "temporal.unreachable": 503,
+    "instance.not_running": 503,
+    "vault.key_missing": 503,
+    "vault.wrong_key": 503,
+}
+_BY_STATE = ("case.", "wish.", "task.", "sign.", "extension.", "suspend.", "shelve.", "supervise.", "return.", "visit.")
+
+
+def status_of(refusal: Refusal) -> int:
+    """The HTTP status of a refusal: 409 for what the state of the matter refuses, 422 for what a value does."""
+    if refusal.code in _EXACT:
+        return _EXACT[refusal.code]
+    return 409 if refusal.code.startswith(_BY_STATE) and refusal.field is None else 422
+
+
+def problem(refusal: Refusal, *, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The refusal as ``application/problem+json`` (RFC 9457), sentences in both languages."""
+    status = status_of(refusal)
+    english = language() == "en"
+    body: dict[str, Any] = {
+        "type": f"urn:bihuan:problem:{refusal.code}",
+        "title": refusal.message_en if english else refusal.message,
+        "status": status,
+        "detail": refusal.remedy_en if english else refusal.remedy,
+        **refusal.model_dump(mode="json"),
+    }
+    return JSONResponse(body, status, dict(headers or {}), media_type="application/problem+json")
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person reads the answer."""
+    return not request.url.path.startswith(API)
+
+
+def answer_refusal(request: Request, refused: Refused) -> Response:
+    """The answer to a refused request: a page, or a problem."""
+    refusal = refused.refusal
+    seconds = refusal.params.get("seconds")
+    headers = {"Retry-After": seconds} if seconds else {}
+    if not wants_page(request):
+        if refusal.code in ("access.signed_out", "access.token_invalid"):
+            headers["WWW-Authenticate"] = "Bearer"
+        return problem(refusal, headers=headers)
+    if refusal.code == "access.must_change_password" and request.method == "GET":
+        return RedirectResponse("/account/password", 303)
+    if refusal.code == "access.signed_out" and request.method == "GET" and "hx-request" not in request.headers:
+        there = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/sign-in?next={quote(there, safe='')}", 303)
+    answer = page(request, "error.html", refusal=refusal, status=status_of(refusal))
+    answer.headers.update(headers)
+    return answer
+
+
+def mistake(request: Request, error: Exception) -> Response:
+    """The answer to what nobody expected; it is logged under the number the person is told."""
+    number = uuid.uuid4().hex[:8]
+    # Where it happened and of what kind, never the values: those may be a resident's.
+    where = [entry.strip().splitlines()[0] for entry in traceback.format_tb(error.__traceback__)]
+    route = getattr(request.scope.get("route"), "path", "-")
+    log.error("request_failed", number=number, kind=type(error).__qualname__, route=route, where=where[-12:])
+    refused = Refused("request.mistake", number=number)
+    try:
+        return answer_refusal(request, refused)
+    except Exception:  # noqa: BLE001 - the page that tells of mistakes may be the mistake
+        return PlainTextResponse(refused.refusal.sentence(language()), 500)
+
+
+def install(app: FastAPI) -> None:
+    """Make every way to fail end in one of these answers."""
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        return answer_refusal(request, error)
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        if first["type"] == "json_invalid":
+            return answer_refusal(request, Refused("json.malformed", line=1, column=first["loc"][-1]))
+        if first["type"] == "missing":
+            return answer_refusal(request, Refused("field.missing", field=field))
+        if first["type"] == "extra_forbidden":
+            return answer_refusal(request, Refused("field.unknown", field=field))
+        zh, en = expected({name: value for name, value in first.items() if name != "input"})
+        return answer_refusal(request, Refused("field.invalid", field=field, reason=zh, reason_en=en))
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        codes = {404: "request.not_found", 405: "request.method", 413: "request.too_large"}
+        if error.status_code == 413:
+            return answer_refusal(request, Refused("request.too_large", limit="-"))
+        if error.status_code in codes:
+            answer = answer_refusal(request, Refused(codes[error.status_code]))
+        else:
+            answer = answer_refusal(request, Refused("request.unreadable"))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    async def away(request: Request, error: Exception) -> Response:
+        log.warning("server_away", kind=type(error).__name__)
+        return answer_refusal(request, Refused("postgres.unreachable"))
+
+    app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    for kind in (ConnectionError, *AWAY):
+        # A file that is missing is an operating system's error too, but no server that is away.
+        if kind is not OSError:
+            app.add_exception_handler(kind, away)

@@ -1,0 +1,117 @@
+"""Pages out of templates.
+
+Owns the Jinja environment and what every template may call. Must not know any page. Templates escape everything and
+refuse names they were not given.
+"""
+
+import hashlib
+import secrets
+import uuid
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from console import output, words
+from console.http.guard import CSRF_COOKIE, CSRF_FIELD, SIZE_COOKIE
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+STATIC = Path(__file__).parent.parent / "static"
+COMMAND_ID_FIELD = "_command_id"
+
+
+@cache
+def static_digest() -> str:
+    """The digest of all static files: part of their address, so that a new release is never shown with old styles."""
+    found = hashlib.sha256()
+    for path in sorted(STATIC.rglob("*")):
+        if path.is_file():
+            found.update(str(path.relative_to(STATIC)).encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:12]
+
+
+def static(path: str) -> str:
+    """The address of a static file."""
+    return f"/static/{static_digest()}/{path}"
+
+
+@cache
+def environment() -> Environment:
+    """The environment of all templates."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.globals.update(
+        say=output.say, words=words, local=output.local, remaining=output.remaining, span=output.span, static=static
+    )
+    return made
+
+
+def new_command_id() -> str:
+    """An id for the command a form will send: the same form sent twice is one act."""
+    return str(uuid.uuid4())
+
+
+def page(request: Request, template: str, *, caller: Any = None, status: int = 200, **values: Any) -> HTMLResponse:
+    """The page ``template`` with ``values``.
+
+    Every template also knows ``caller`` (None when signed out), ``language``, ``path``, ``big`` (percent of the print,
+    100 to 150), ``exposed`` (plain http beyond this machine), ``csrf_field()`` and ``command_id_field()``.
+    """
+    caller = caller if caller is not None else getattr(request.state, "caller", None)
+    site, forms = request.app.state.site, request.app.state.forms
+    browser, fresh = _browser(request, site.cookie(CSRF_COOKIE))
+    binding = caller.session.binding if caller is not None and caller.session is not None else ""
+
+    def csrf_token() -> str:
+        token: str = forms.token(browser, binding)
+        return token
+
+    def csrf_field() -> Markup:
+        return Markup('<input type="hidden" name="{}" value="{}">').format(CSRF_FIELD, csrf_token())
+
+    def command_id_field(given: str | None = None) -> Markup:
+        return Markup('<input type="hidden" name="{}" value="{}">').format(COMMAND_ID_FIELD, given or new_command_id())
+
+    chosen = request.cookies.get(SIZE_COOKIE)
+    content = (
+        environment()
+        .get_template(template)
+        .render(
+            caller=caller,
+            language=output.language(),
+            path=request.url.path,
+            big=int(chosen) if chosen in ("125", "150") else 100,
+            exposed=site.exposed,
+            csrf_token=csrf_token,
+            csrf_field=csrf_field,
+            command_id_field=command_id_field,
+            **values,
+        )
+    )
+    answer = HTMLResponse(content, status)
+    if fresh:
+        answer.set_cookie(
+            site.cookie(CSRF_COOKIE), browser, secure=site.secure, httponly=True, samesite="lax", path="/"
+        )
+    return answer
+
+
+def _browser(request: Request, cookie: str) -> tuple[str, bool]:
+    """The anonymous name of the browser that forms are bound to, and whether it is new."""
+    known = request.cookies.get(cookie)
+    if known:
+        return known, False
+    made: str | None = getattr(request.state, "browser", None)
+    if made is None:
+        made = request.state.browser = secrets.token_urlsafe(16)
+    return made, True

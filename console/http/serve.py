@@ -1,0 +1,140 @@
+"""The console process: ``python -m console.http.serve``.
+
+Owns the composition of one console: settings, connections, application, server. Nothing imports this module but the
+command line and tests.
+"""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import asyncpg
+import uvicorn
+
+from console.desk import Desk
+from console.http.app import make_app
+from console.http.office import Office
+from console.http.site import site_of
+from console.session import APP_ROLE
+from domain.errors import Refused
+from ledger.migrate import pending
+from ledger.vault import MasterKey, Vault
+from runtime.embedded import say_ready
+from runtime.leaving import leave
+from runtime.logging import get_logger, set_up_logging
+from runtime.pool import AWAY, open_pool
+from runtime.settings import Settings, find_endpoints
+from runtime.temporal import connect
+
+log = get_logger(__name__)
+
+ANSWER_WITHIN = timedelta(seconds=8)
+"""How long a page waits for the answer to an act before it says that the act is on its way."""
+
+_BACKLOG = 200
+
+
+@asynccontextmanager
+async def open_office(settings: Settings, *, patience: timedelta = timedelta(seconds=30)) -> AsyncIterator[Office]:
+    """The office of one console process, connected.
+
+    Raises ``Refused``: ``postgres.unreachable`` and ``temporal.unreachable`` after ``patience``,
+    ``ledger.schema_older`` before the migrations, ``vault.key_missing``, ``vault.wrong_key``.
+    """
+    endpoints = find_endpoints(settings)
+    key = MasterKey.load(settings.key_file)
+    vault = Vault(key)
+    pool = await _patient_pool(endpoints.postgres, settings.pool_size, patience)
+    try:
+        async with pool.acquire() as conn:
+            await vault.check(conn)
+        client = await connect(endpoints.temporal, endpoints.namespace, patience=patience)
+        desk = Desk(client, pool, vault, task_queue=settings.task_queue, patience=ANSWER_WITHIN)
+        yield Office(pool=pool, desk=desk, vault=vault, key=key, settings=settings)
+    finally:
+        await asyncio.shield(pool.close())
+
+
+async def _patient_pool(dsn: str, size: int, patience: timedelta) -> asyncpg.Pool:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience.total_seconds()
+    while True:
+        try:
+            missing = await pending(dsn)
+            if missing:
+                raise Refused("ledger.schema_older", count=len(missing))
+            return await open_pool(dsn, size=size, role=APP_ROLE, name="bihuan console", resets=False)
+        except AWAY as error:
+            if loop.time() > deadline:
+                raise Refused("postgres.unreachable") from error
+            await asyncio.sleep(0.3)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket the console listens on. Raises ``Refused`` ``console.address_taken``."""
+    family = socket.AF_INET6 if ":" in settings.console_host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((settings.console_host, settings.console_port))
+    except OSError as error:
+        made.close()
+        raise Refused(
+            "console.address_taken", address=f"{settings.console_host}:{settings.console_port}", reason=error.strerror
+        ) from error
+    return made
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready and leaves signals to us."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        say_ready()
+
+
+async def run() -> None:
+    """Serve until SIGINT or SIGTERM, then let what is under way finish and leave."""
+    settings = Settings.load()
+    set_up_logging(settings.log_level, settings.log_format)
+    with listen(settings) as bound:
+        site = site_of(settings, bound.getsockname()[1])
+        async with open_office(settings) as office:
+            server = _Server(
+                uvicorn.Config(
+                    make_app(office, site),
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    date_header=True,
+                    proxy_headers=True,
+                    forwarded_allow_ips=settings.trusted_proxies,
+                    backlog=_BACKLOG,
+                    h11_max_incomplete_event_size=32 * 1024,
+                    timeout_keep_alive=30,
+                    timeout_graceful_shutdown=int(settings.graceful_shutdown.total_seconds()),
+                )
+            )
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, server.handle_exit)
+            log.info("console_ready", url=site.url)
+            await server.serve(sockets=[bound])
+            log.info("console_stopped")
+
+
+def main() -> None:
+    """Run the console; the exit code is 0 after a clean stop and 1 after a refusal."""
+    code = 0
+    try:
+        asyncio.run(run())
+    except Refused as refused:
+        log.error("console_refused", code=refused.code, reason=refused.refusal.sentence())
+        code = 1
+    leave(code)
+
+
+if __name__ == "__main__":
+    main()

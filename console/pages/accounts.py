@@ -1,0 +1,5 @@
+"""Accounts of staff."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""Registry, rules and calendar."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

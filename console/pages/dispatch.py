@@ -1,0 +1,5 @@
+"""The dispatch desk."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""What I was told."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""A new request."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""Finding cases."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

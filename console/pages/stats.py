@@ -1,0 +1,5 @@
+"""Rates and counts, open down to their cases."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""The supervisor's desk."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

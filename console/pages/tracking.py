@@ -1,0 +1,5 @@
+"""Residents' own page."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""Wishes."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""What I must do now."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

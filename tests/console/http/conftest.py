@@ -1,0 +1,44 @@
+"""Doors for each test: over a furnished ledger alone, or over a whole office with Temporal and a worker."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from console.desk import Desk
+from ledger.vault import MasterKey, Vault
+from runtime.pool import open_pool
+from runtime.settings import Settings
+from tests.console.http.doors import Doors, open_doors
+from tests.workflows.conftest import furnished_database, template
+from tests.workflows.office import Office, open_office
+
+__all__ = ["furnished_database", "template"]
+
+
+@pytest.fixture
+async def reading_doors(furnished_database: str, tmp_path: Path) -> AsyncIterator[Doors]:
+    """Doors over the ledger of the small neighbourhood; no Temporal answers, so nothing can be acted on."""
+    key = MasterKey.load(tmp_path / "master.key", create=True)
+    settings = Settings.load(data=tmp_path, database_url=furnished_database, temporal_address="127.0.0.1:9")
+    pool = await open_pool(furnished_database, size=4, role="bihuan_app")
+    no_temporal: Desk = Desk(None, pool, Vault(key))  # type: ignore[arg-type]
+    async with open_doors(pool, no_temporal, key, settings) as doors:
+        yield doors
+    await pool.close()
+
+
+@pytest.fixture
+async def working_office(furnished_database: str, temporal_env: object, tmp_path: Path) -> AsyncIterator[Office]:
+    """An office of the small neighbourhood with a worker, in which acts are recorded."""
+    async with open_office(temporal_env.client, furnished_database, tmp_path / "key", cached=True) as office:  # type: ignore[attr-defined]
+        yield office
+
+
+@pytest.fixture
+async def doors(working_office: Office, furnished_database: str, tmp_path: Path) -> AsyncIterator[Doors]:
+    """Doors of a working office."""
+    key = MasterKey.load(tmp_path / "key")
+    settings = Settings.load(data=tmp_path, database_url=furnished_database, temporal_address="127.0.0.1:9")
+    async with open_doors(working_office.ledger, working_office.desk, key, settings) as doors:
+        yield doors
