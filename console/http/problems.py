@@ -162,7 +162,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
-    for kind in (ConnectionError, *AWAY):
+    kinds: tuple[type[Exception], ...] = (ConnectionError, *AWAY)
+    for kind in kinds:
         # A file that is missing is an operating system's error too, but no server that is away.
         if kind is not OSError:
             app.add_exception_handler(kind, away)
