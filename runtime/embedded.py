@@ -55,12 +55,14 @@ class Instance:
         ui: bool = True,
         namespace: str = "default",
         dynamic_config: Sequence[str] = (),
+        console: str | None = None,
     ) -> None:
         self.data = data.absolute()
         self.logs = self.data / "logs"
         self._migrate = migrate
         self._make_children = children
         self._ui = ui
+        self._console = console
         self._namespace = namespace
         self._dynamic_config = tuple(dynamic_config)
         self._roll = Roll(self.data / "children.json")
@@ -158,6 +160,7 @@ class Instance:
             temporal=temporal.address,
             namespace=self._namespace,
             ui=temporal.ui,
+            console=self._console,
             started_at=datetime.now(UTC),
         )
         for spec in self._make_children(endpoints):

@@ -15,7 +15,10 @@ FILE_NAME = "endpoints.json"
 
 
 class Endpoints(BaseModel):
-    """The addresses of one running instance; ``started_at`` is UTC, ``ui`` is absent when the server runs headless."""
+    """The addresses of one running instance; ``started_at`` is UTC.
+
+    ``ui`` is absent when Temporal runs headless, ``console`` (the pages people use) when none was started.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -24,6 +27,7 @@ class Endpoints(BaseModel):
     temporal: str
     namespace: str
     ui: str | None = None
+    console: str | None = None
     started_at: datetime
 
     def as_environment(self) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from console import output
-from console.instance import make_instance, make_key
+from console.instance import find_door, make_instance, make_key
 from console.session import options, run, settings
 from runtime.endpoints import Endpoints
 from runtime.logging import set_up_logging
@@ -19,7 +19,7 @@ _PARTS = {
     "postgres": ("PostgreSQL 数据库", "PostgreSQL"),
     "ledger": ("账本结构与规则", "ledger and rule book"),
     "temporal": ("Temporal 流程引擎", "Temporal"),
-    "worker": ("办理进程", "worker"),
+    "worker": ("办理进程与网页", "worker and console"),
 }
 
 
@@ -43,7 +43,7 @@ class _Progress:
 def command(
     no_ui: Annotated[bool, typer.Option("--no-ui", help="不启动 Temporal 网页 / without Temporal's web pages")] = False,
 ) -> None:
-    """在本机启动全部组件：PostgreSQL、Temporal、办理进程；Ctrl-C 停止。
+    """在本机启动全部组件：PostgreSQL、Temporal、办理进程、网页；Ctrl-C 停止。
 
     Run everything on this machine until Ctrl-C.
     """
@@ -52,7 +52,7 @@ def command(
     _log_to(chosen)
     output.note(f"正在启动，数据目录 {chosen.data}", f"Starting on {chosen.data}")
     make_key(chosen.key_file)
-    instance = make_instance(chosen.data, ui=not no_ui, told=progress.told)
+    instance = make_instance(chosen.data, ui=not no_ui, told=progress.told, door=find_door(chosen))
 
     async def ready(endpoints: Endpoints) -> None:
         progress.told("worker")
@@ -82,6 +82,7 @@ def _as_json(chosen: Settings, endpoints: Endpoints, progress: _Progress) -> dic
         "postgres": endpoints.postgres,
         "temporal": endpoints.temporal,
         "temporal_ui": endpoints.ui,
+        "url": endpoints.console,
         "master_key": str(chosen.key_file),
         "seconds": progress.seconds,
     }
@@ -92,6 +93,7 @@ def _draw(chosen: Settings, endpoints: Endpoints) -> None:
     output.line("\n已就绪。\n", "\nReady.\n")
     output.fields(
         [
+            ("网页", "pages", output.styled(endpoints.console or "-", "bold")),
             ("数据目录", "data folder", chosen.data),
             ("主密钥", "master key", f"{chosen.key_file} {output.say('（请另行备份）', '(back it up elsewhere)')}"),
             ("Temporal", "Temporal", endpoints.temporal),

@@ -17,7 +17,7 @@ import uvicorn
 from console.desk import Desk
 from console.http.app import make_app
 from console.http.office import Office
-from console.http.site import site_of
+from console.http.site import listen, site_of
 from console.session import APP_ROLE
 from domain.errors import Refused
 from ledger.migrate import pending
@@ -71,21 +71,6 @@ async def _patient_pool(dsn: str, size: int, patience: timedelta) -> asyncpg.Poo
             if loop.time() > deadline:
                 raise Refused("postgres.unreachable") from error
             await asyncio.sleep(0.3)
-
-
-def listen(settings: Settings) -> socket.socket:
-    """The socket the console listens on. Raises ``Refused`` ``console.address_taken``."""
-    family = socket.AF_INET6 if ":" in settings.console_host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        made.bind((settings.console_host, settings.console_port))
-    except OSError as error:
-        made.close()
-        raise Refused(
-            "console.address_taken", address=f"{settings.console_host}:{settings.console_port}", reason=error.strerror
-        ) from error
-    return made
 
 
 class _Server(uvicorn.Server):

@@ -4,6 +4,7 @@ Owns the three ways of being reached: over https; on this machine only; over pla
 asked for and is told on every page.
 """
 
+import socket
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -57,3 +58,18 @@ def _is_local(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The socket the console listens on. Raises ``Refused`` ``console.address_taken``."""
+    family = socket.AF_INET6 if ":" in settings.console_host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((settings.console_host, settings.console_port))
+    except OSError as error:
+        made.close()
+        raise Refused(
+            "console.address_taken", address=f"{settings.console_host}:{settings.console_port}", reason=error.strerror
+        ) from error
+    return made
