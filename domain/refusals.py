@@ -846,6 +846,80 @@ CATALOGUE: dict[str, Entry] = {
         "该事项不在您的辖区或承办范围内。", "请转给负责该处的人员。",
         "This lies outside the area you answer for.", "Hand it to whoever answers for that place.",
     ),
+    "access.wrong_credentials": Entry(
+        "登录名或密码不对。", "请核对后重试；忘记密码请找管理员重置。",
+        "Login name or password is wrong.", "Check both; the administrator can reset a forgotten password.",
+    ),
+    "access.wrong_old_password": Entry(
+        "原密码不对。", "请核对后重试；忘记密码请找管理员重置。",
+        "The present password is wrong.", "Check it; the administrator can reset a forgotten password.",
+    ),
+    "access.slow_down": Entry(
+        "试错次数较多，请稍候。", "请在 {seconds} 秒后再试；账号没有被锁定。",
+        "Too many wrong attempts.", "Try again in {seconds} seconds; the account is not locked.",
+    ),
+    "access.disabled": Entry(
+        "该账号已停用。", "如需恢复，请联系管理员。",
+        "This account is disabled.", "Ask the administrator to enable it.",
+    ),
+    "access.must_change_password": Entry(
+        "须先修改密码，才能办理业务。", "请到“修改密码”页设置新密码。",
+        "The password must be changed first.", "Set a new one on the page for that.",
+    ),
+    "access.weak_password": Entry(
+        "新密码不能用：{reason}。", "请换一个；几个不相干的词连在一起，好记又难猜。",
+        "The new password will not do: {reason}.", "Choose another; a few unrelated words are easy to keep in mind.",
+    ),
+    "access.passwords_differ": Entry(
+        "两次输入的新密码不一致。", "请重新输入。", "The two new passwords differ.", "Type them again.",
+    ),
+    "access.token_invalid": Entry(
+        "访问令牌无效、已过期或已撤销。", "请在“我的账号”页重新申请令牌。",
+        "The token is not valid, has ended or was revoked.", "Make a new one on the page of your account.",
+    ),
+    "access.no_such_token": Entry(
+        "没有这个有效的令牌。", "请刷新列表；它可能已被撤销。",
+        "There is no such token in force.", "Reload the list; it may have been revoked.",
+    ),
+    "access.too_many_tokens": Entry(
+        "有效令牌已有 {limit} 个，不能再增加。", "请先撤销不用的令牌。",
+        "There are {limit} tokens in force already.", "Revoke one first.",
+    ),
+    "access.no_such_session": Entry(
+        "没有这个登录会话。", "请刷新列表；它可能已经退出。",
+        "There is no such session.", "Reload the list; it may have ended.",
+    ),
+    "access.no_account": Entry(
+        "身份认证已通过，但本系统没有您的账号。", "请联系管理员开通。",
+        "You were recognised, but you have no account here.", "Ask the administrator for one.",
+    ),
+    "access.unknown_account": Entry(
+        "没有登录名为“{login}”的账号。", "请用 user list 查看全部账号。",
+        "There is no account '{login}'.", "See all accounts: user list.",
+    ),
+    "access.bad_login": Entry(
+        "登录名不能用。", "请用小写字母、数字和 . _ -，以字母或数字开头，最多 64 个字符。",
+        "The login name will not do.", "Use small letters, digits and . _ -, at most 64, a letter or digit first.",
+    ),
+    "access.login_taken": Entry(
+        "登录名“{login}”已被使用。", "请换一个登录名。", "The login name '{login}' is taken.", "Choose another.",
+    ),
+    "access.person_has_account": Entry(
+        "人员 {person} 已有账号。", "一人一个账号；可重置其密码。",
+        "{person} has an account already.", "One account each; its password can be reset.",
+    ),
+    "access.last_administrator": Entry(
+        "这是最后一个管理员账号，不能停用。", "请先添加另一位管理员。",
+        "This is the last administrator's account.", "Add another administrator first.",
+    ),
+    "access.provider_missing": Entry(
+        "没有启用统一身份认证。", "请管理员设置 BIHUAN_OIDC_ISSUER 等，并安装附加组件 oidc。",
+        "Signing in by an identity provider is not set up.", "Set BIHUAN_OIDC_ISSUER and install the extra oidc.",
+    ),
+    "access.provider_failed": Entry(
+        "统一身份认证没有成功（{reason}）。", "请重试，或改用密码登录；持续出现请联系管理员。",
+        "The identity provider did not confirm you ({reason}).", "Try again or use your password.",
+    ),
     # --- the doors: requests and pages ------------------------------------------------------------------------
     "request.forged": Entry(
         "请求不是从本系统页面发出的，已拒绝。", "请刷新页面后重试。",

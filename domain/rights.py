@@ -127,6 +127,21 @@ _DEFAULT: Mapping[str, tuple[Role, ...]] = {
 }
 
 
+_WISH_ACTS = ("publish_wish", "claim_wish", "fulfil_wish", "thank_for_wish")
+
+
+def widened(permissions: Iterable[str]) -> frozenset[str]:
+    """These permissions and the single acts they stand for, so that a limit may be told in a few words."""
+    found = set(permissions)
+    if Permission.CASE_REGISTER in found:
+        found.add(act("register"))
+    if Permission.CASE_ACT in found:
+        found.update(act(kind) for kind in ACTS if kind != "register" and kind not in _WISH_ACTS)
+    if Permission.WISH_ACT in found:
+        found.update(act(kind) for kind in _WISH_ACTS)
+    return frozenset(map(str, found))
+
+
 class Matrix(Frozen):
     """Which roles hold which permission; what is not listed is nobody's."""
 
@@ -208,10 +223,14 @@ EVERYTHING = Reach(everything=True)
 
 
 class Subject(Frozen):
-    """A signed-in person with the roles they hold today, each as the actor they would act as."""
+    """A signed-in person with the roles they hold today, each as the actor they would act as.
+
+    ``only`` are the permissions a token is limited to; it can take away, and never gives.
+    """
 
     person: str
     holds: tuple[Actor, ...] = ()
+    only: frozenset[str] | None = None
 
 
 def reach_of(actor: Actor, registry: Registry) -> Reach:
@@ -250,6 +269,8 @@ def _under(code: str, above: str, registry: Registry) -> bool:
 
 def granted(subject: Subject, permission: str, matrix: Matrix = MATRIX) -> tuple[Actor, ...]:
     """The roles of the subject that hold the permission, in the order they are held."""
+    if subject.only is not None and permission not in subject.only:
+        return ()
     return tuple(each for each in subject.holds if matrix.grants(each.role, permission))
 
 

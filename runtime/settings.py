@@ -18,7 +18,7 @@ from domain.errors import Refused
 from runtime.endpoints import Endpoints, read_endpoints
 
 PREFIX = "BIHUAN_"
-_SECRETS = frozenset({"database_url", "smtp_url", "webhook_secret", "apprise_urls"})
+_SECRETS = frozenset({"database_url", "smtp_url", "webhook_secret", "apprise_urls", "oidc_client_secret"})
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours"}
 
 
@@ -113,6 +113,36 @@ class Settings(BaseSettings):
     webhook_private: bool = Field(default=False, description="Let the webhook reach private and loopback addresses")
     apprise_urls: SecretStr | None = Field(
         default=None, description="Addresses of other services for apprise, separated by commas or blanks"
+    )
+
+    password_profile: Literal["modern", "dengbao"] = Field(
+        default="modern", description="What passwords must be like: modern, or dengbao (kinds of characters, 90 days)"
+    )
+    password_shortest: int = Field(default=10, ge=8, le=64, description="Least characters of a password")
+    session_idle: Span = Field(
+        default=timedelta(minutes=30),
+        ge=timedelta(minutes=1),
+        le=timedelta(hours=12),
+        description="How long a session lives unused",
+    )
+    session_absolute: Span = Field(
+        default=timedelta(hours=12),
+        ge=timedelta(minutes=1),
+        le=timedelta(hours=24),
+        description="How long a session lives at most",
+    )
+    oidc_issuer: str | None = Field(
+        default=None, description="Address of the identity provider; without it there is none"
+    )
+    oidc_client_id: str | None = Field(default=None, description="Name of this system at the identity provider")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="Secret of this system at the identity provider"
+    )
+    oidc_person_claim: str = Field(
+        default="preferred_username", description="Claim of the identity provider that holds the person's code"
+    )
+    oidc_name: str = Field(
+        default="统一身份认证", description="What the identity provider is called on the sign-in page"
     )
 
     @classmethod
