@@ -16,6 +16,7 @@ import asyncpg
 import typer
 
 from console import output, session
+from console.http.site import site_of
 from domain.errors import Refused
 from domain.zone import office_day
 from ledger.calendars import current_calendar
@@ -312,6 +313,30 @@ async def _notices(patient: Patient) -> Finding:
     return Finding("WARN", ("，".join(zh for zh, _ in parts), ", ".join(en for _, en in parts)), remedy)
 
 
+async def _pages(patient: Patient) -> Finding:
+    import httpx
+
+    site = site_of(patient.settings)
+    if site.exposed:
+        remedy = (
+            "请在前面加一层 HTTPS（见 deploy/README.md），并改写 BIHUAN_PUBLIC_URL。",
+            "Put HTTPS in front (deploy/README.md) and change BIHUAN_PUBLIC_URL.",
+        )
+        return Finding("WARN", (f"{site.url} 未加密", f"{site.url} is not encrypted"), remedy)
+    url = patient.endpoints.console if patient.endpoints else None
+    if url is None:
+        return Finding("OK", ("本实例没有网页", "this instance has no pages"))
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE.total_seconds()) as client:
+            answer = await client.get(f"{url}/readyz")
+    except httpx.HTTPError:
+        remedy = ("请看日志 console.log。", "See console.log.")
+        return Finding("FAIL", (f"{url} 没有应答", f"{url} does not answer"), remedy)
+    if answer.status_code != httpx.codes.OK:
+        return Finding("FAIL", (f"{url} 未就绪", f"{url} is not ready"), ("请看上面各项。", "See above."))
+    return Finding("OK", (url, url))
+
+
 _CHECKS: tuple[tuple[tuple[str, str], Check], ...] = (
     (("Python", "Python"), _python),
     (("程序", "programs"), _programs),
@@ -326,6 +351,7 @@ _CHECKS: tuple[tuple[tuple[str, str], Check], ...] = (
     (("主密钥", "master key"), _vault),
     (("Temporal", "Temporal"), _temporal),
     (("办理进程", "worker"), _worker),
+    (("网页", "pages"), _pages),
     (("通知", "notices"), _notices),
 )
 

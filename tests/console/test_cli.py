@@ -103,7 +103,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _environment() -> dict[str, str]:
     # What the developer's own shell sets must not reach another instance than the one under test.
-    return {name: value for name, value in os.environ.items() if not name.startswith("BIHUAN_")}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("BIHUAN_")}
+    # Any free port: several instances may run at once.
+    return {**own, "BIHUAN_CONSOLE_PORT": "0"}
 
 
 @pytest.fixture(scope="module")

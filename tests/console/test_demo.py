@@ -172,7 +172,7 @@ async def demo(*options: str, folder: Path) -> asyncio.subprocess.Process:
         *(sys.executable, "-m", "console.cli", "demo", *options),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "TMPDIR": str(folder), "BIHUAN_LANGUAGE": "zh"},
+        env={**os.environ, "TMPDIR": str(folder), "BIHUAN_LANGUAGE": "zh", "BIHUAN_CONSOLE_PORT": "0"},
     )
 
 

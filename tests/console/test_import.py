@@ -91,7 +91,10 @@ class Ran(NamedTuple):
 @contextmanager
 def instance(data: Path) -> Iterator[None]:
     command = [sys.executable, "-m", "console.cli", "up", "--no-ui", "--json", "--data", str(data)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    environment = {**os.environ, "BIHUAN_CONSOLE_PORT": "0"}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         assert process.stdout is not None
         try:
             assert json.loads(process.stdout.readline())["ready"]
