@@ -11,11 +11,13 @@ from typing import Any
 from fastapi import Depends
 from starlette.requests import Request
 
+from console.access.identity import Identity as Known
+from console.access.identity import subject_of
 from console.http.identity import Identity, SignedIn
 from console.http.office import Office, office_of
 from console.output import language
 from domain.errors import Refused
-from domain.people import Actor, Role
+from domain.people import Actor
 from domain.process import World
 from domain.registry import Registry
 from domain.rights import Reach, Subject, authorize, granted, reach
@@ -92,12 +94,9 @@ async def _caller(office: Office, identity: Identity) -> Caller:
     async with office.pool.acquire() as conn:
         registry = (await office.world(conn)).registry
     assert registry is not None, "a registry read from the ledger is never None"
-    held = registry.assignments_of(identity.person, office_day(datetime.now(UTC)))
-    holds = [Actor(person=identity.person, role=x.role, organisation=x.organisation, grid=x.grid) for x in held]
-    if identity.administrator:
-        holds.append(Actor(person=identity.person, role=Role.ADMINISTRATOR))
+    who = Known(login="", person=identity.person, is_administrator=identity.administrator, only=identity.scopes)
     return Caller(
-        subject=Subject(person=identity.person, holds=tuple(dict.fromkeys(holds))),
+        subject=subject_of(who, registry, office_day(datetime.now(UTC))),
         office=office,
         registry=registry,
         session=identity.session,

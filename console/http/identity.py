@@ -1,6 +1,6 @@
 """From what a request carries to an account: the session cookie of a browser, the token of a program.
 
-Owns the question, not the rights that follow from the answer.
+Owns the question and the names of the cookie and the header, not the rights that follow from the answer.
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from console.http.office import Office
+from domain.errors import Refused
+
+SESSION_COOKIE = "session"
+_API, _SCHEME = "/api/", "bearer"
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,7 @@ class SignedIn:
     id: str
     binding: str
     must_change: bool = False
+    login: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,5 +44,33 @@ Identify = Callable[[Request, Office], Awaitable[Identity | None]]
 
 
 async def identify(request: Request, office: Office) -> Identity | None:
-    """Nobody yet: accounts are not there."""
-    return None
+    """Who sent the request: by the token it carries, which only the API takes, else by the cookie of a session.
+
+    A session that is over is nobody's; a token that will not do is refused, for no program could tell why else.
+    """
+    carried = request.headers.get("authorization")
+    if carried is not None and request.url.path.startswith(_API):
+        return await _by_token(carried, office)
+    cookie = request.cookies.get(request.app.state.site.cookie(SESSION_COOKIE))
+    return await _by_session(cookie, office) if cookie else None
+
+
+async def _by_token(carried: str, office: Office) -> Identity:
+    scheme, _, token = carried.partition(" ")
+    if scheme.lower() != _SCHEME:
+        raise Refused("access.token_invalid")
+    found = await office.access.tokens.identify(token.strip())
+    return Identity(
+        person=found.person, administrator=found.is_administrator, scopes=found.only, token_id=str(found.token)
+    )
+
+
+async def _by_session(cookie: str, office: Office) -> Identity | None:
+    try:
+        found = await office.access.sessions.identify(cookie)
+    except Refused:
+        return None
+    session = SignedIn(
+        id=str(found.session), login=found.login, binding=str(found.session), must_change=found.must_change
+    )
+    return Identity(person=found.person, administrator=found.is_administrator, session=session)

@@ -4,11 +4,13 @@ Owns one object per process, made when the application starts. Must not know rou
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import asyncpg
 from starlette.requests import HTTPConnection
 
+from console.access.door import Access
 from console.desk import Desk
 from domain.process import World
 from domain.rights import MATRIX, Matrix
@@ -30,6 +32,11 @@ class Office:
     files: Any = None
     matrix: Matrix = MATRIX
     _worlds: Worlds = field(default_factory=Worlds)
+
+    @cached_property
+    def access(self) -> Access:
+        """Accounts, sessions and tokens of this ledger."""
+        return Access.open(self.pool, self.settings)
 
     async def world(self, conn: Connection) -> World:
         """Registry, rule books and calendars in force, kept between requests."""
