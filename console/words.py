@@ -1,13 +1,13 @@
 """What codes are called in sentences for people, Chinese and English.
 
-Owns the words of the command line only; the words of roles and stages are the domain's.
+Owns the words of the doors only; the words of roles and stages are the domain's.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from console.output import say, styled
-from domain.case.vocabulary import LEVEL_NAMES
+from domain.case.vocabulary import LEVEL_NAMES, STAGE_NAMES
 from domain.ladder import CLOCK_NAMES
 from domain.people import ROLE_NAMES, Actor, Role
 from domain.rules import SUSPEND_REASON_NAMES
@@ -26,6 +26,7 @@ MODE: Words = {
     "consultation": ("协调商办", "by consultation"),
 }
 LIGHT: Words = {"green": ("正常", "in time"), "yellow": ("临期", "due soon"), "red": ("超期", "overdue")}
+STAGE: Words = {stage.value: names for stage, names in STAGE_NAMES.items()}
 LEVEL: Words = {level.value: names for level, names in LEVEL_NAMES.items()}
 SATISFACTION: Words = {
     "very_satisfied": ("非常满意", "very satisfied"),
