@@ -13,15 +13,17 @@ from pathlib import Path
 import asyncpg
 
 from console import output
+from console.access.door import Access
 from console.demo.checking import Checker, Verdict
+from console.demo.logins import Login, give_logins
 from console.demo.paths import PATHS
 from console.demo.people import NEIGHBOURHOOD, Street
 from console.demo.playing import matters, play
 from console.demo.rules import CONNECTED, DEMO_BOOK, NOT_THEIRS, THEIR_PROPOSAL
-from console.demo.showing import Progress, show_outcome, show_what_next
+from console.demo.showing import Progress, show_logins, show_outcome, show_what_next
 from console.desk import Desk
 from console.failing import DONE, INTERRUPTED, REFUSED
-from console.instance import make_instance
+from console.instance import find_door, make_instance, make_key
 from console.session import open_ledger, options
 from domain.errors import Refused
 from ledger.calendar_files import from_library
@@ -109,7 +111,9 @@ class _Demo:
                 f"正在启动 PostgreSQL、Temporal 和办理进程，数据目录 {self._folder}",
                 f"Starting PostgreSQL, Temporal and the worker on {self._folder}",
             )
-            instance = make_instance(self._folder, prepare=_prepare, more=self._connector)
+            make_key(settings.key_file)
+            door = find_door(settings, elsewhere=True)
+            instance = make_instance(self._folder, prepare=_prepare, more=self._connector, door=door)
             await instance.run(lambda endpoints: self._play(endpoints, settings), stay=not self._once)
             # The file is about to close; what the libraries still have to say belongs to nobody.
             set_up_logging("error", settings.log_format)
@@ -124,7 +128,7 @@ class _Demo:
         return [own_child("connector", arguments, endpoints, self._folder)]
 
     async def _play(self, endpoints: Endpoints, settings: Settings) -> None:
-        key = MasterKey.load(settings.key_file, create=True)
+        key = MasterKey.load(settings.key_file)
         client = await connect(endpoints.temporal, endpoints.namespace)
         pool = await open_ledger(endpoints, size=_AT_ONCE)
         try:
@@ -135,11 +139,12 @@ class _Demo:
             with Progress(cast) as progress:
                 street = Street(desk, pool, registry, at_once=_AT_ONCE, told=progress.told)
                 verdicts = await play(street, Checker(client, pool), cast, progress.done)
+            logins = await give_logins(pool, Access.open(pool, settings), registry)
         finally:
             await asyncio.shield(pool.close())
-        self._tell(verdicts, endpoints)
+        self._tell(verdicts, endpoints, logins)
 
-    def _tell(self, verdicts: Sequence[Verdict], endpoints: Endpoints) -> None:
+    def _tell(self, verdicts: Sequence[Verdict], endpoints: Endpoints, logins: Sequence[Login]) -> None:
         seconds = int(time.monotonic() - self._began)
         good = all(verdict.as_scripted for verdict in verdicts)
         self._code = DONE if good else REFUSED
@@ -151,11 +156,14 @@ class _Demo:
                     "seconds": seconds,
                     "data": str(self._folder),
                     "temporal_ui": endpoints.ui,
+                    "url": endpoints.console,
+                    "logins": logins,
                 }
             )
             return
         show_outcome(verdicts, seconds)
         if not self._once:
+            show_logins(endpoints.console, logins)
             show_what_next(str(self._folder), endpoints.ui, verdicts)
 
 

@@ -14,8 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from console import output
+from console import output, words
 from console.demo.checking import Verdict
+from console.demo.logins import Login
 from console.demo.paths import PATHS
 from console.demo.people import Matter
 from domain.processes import PROCESSES
@@ -121,6 +122,16 @@ def _line(verdict: Verdict) -> list[object]:
         len(verdict.refusals) or "",
         good or output.styled(output.say("否", "NO"), "bold red"),
     ]
+
+
+def show_logins(url: str | None, logins: Sequence[Login]) -> None:
+    """Where the pages are, and how to sign in to them in each role."""
+    output.line(f"\n网页：{url}", f"\nThe pages: {url}")
+    columns = [("角色", "role"), ("登录名", "user"), ("姓名", "name"), ("口令", "password"), ("接口令牌", "API token")]
+    output.table(
+        columns,
+        [(words.role(each.role), each.user, each.name, each.password, each.token) for each in logins],
+    )
 
 
 def show_what_next(folder: str, ui: str | None, verdicts: Sequence[Verdict]) -> None:

@@ -185,6 +185,9 @@ async def test_the_whole_demo(tmp_path: Path) -> None:
     assert summary["ok"] is True
     assert isinstance(summary["seconds"], int)
     assert summary["temporal_ui"].startswith("http://127.0.0.1:")
+    assert summary["url"].startswith("http://127.0.0.1:")
+    assert {each["role"] for each in summary["logins"]} == set(Role) - {Role.RESIDENT, Role.SYSTEM}
+    assert all(each["user"] and each["password"] and each["token"] for each in summary["logins"])
     cases = summary["cases"]
     assert {each["path"] for each in cases} == set(PATHS)
     assert len(cases) == len(matters())
@@ -205,7 +208,7 @@ async def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None
     (folder,) = tmp_path.iterdir()
     children = json.loads((folder / "children.json").read_text(encoding="utf-8"))
     started = [psutil.Process(each["pid"]) for each in children]
-    assert len(started) == 4
+    assert len(started) == 5
     process.send_signal(signal.SIGINT)
     await process.communicate()
     assert process.returncode == 130
