@@ -971,4 +971,24 @@ CATALOGUE: dict[str, Entry] = {
         "查询码与手机号后四位不符。", "请核对后重试，或致电社区。",
         "The code and the last four digits do not belong together.", "Check both, or call the community.",
     ),
+    "tracking.mistyped": Entry(
+        "查询码有误，可能输错了一位。", "请对照单据重新输入 12 位查询码。",
+        "This is no tracking code; a sign may be wrong.", "Type the 12 signs again as they stand on the slip.",
+    ),
+    "tracking.slow_down": Entry(
+        "查询次数过多。", "请 {seconds} 秒后再试。",
+        "There were too many attempts.", "Try again in {seconds} seconds.",
+    ),
+    "tracking.ended": Entry(
+        "查询已超时或已退出。", "请重新输入查询码。",
+        "The page was left or has timed out.", "Enter the code again.",
+    ),
+    "tracking.none": Entry(
+        "这件诉求没有查询码。", "请由登记人或社区补发。",
+        "This request has no tracking code.", "Have the community hand one out.",
+    ),
+    "tracking.erased": Entry(
+        "居民信息已按规定清除，不能再发查询码。", "如需查询，请致电社区。",
+        "What was kept of the resident has been erased; no code can be handed out.", "Call the community.",
+    ),
 }  # fmt: skip

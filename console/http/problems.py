@@ -55,6 +55,8 @@ _EXACT: Mapping[str, int] = {
     "command.failed": 500,
     "board.link_invalid": 403,
     "tracking.no_match": 404,
+    "tracking.slow_down": 429,
+    "tracking.ended": 401,
     "postgres.unreachable": 503,
     "temporal.unreachable": 503,
     "instance.not_running": 503,
