@@ -51,6 +51,7 @@ COMMANDS: dict[str, Entry] = {
     "rebuild": Entry("console.commands.rebuild:command", "用账本重建查询表", "rebuild the read models from the log"),
     "migrate": Entry("console.commands.migrate:command", "升级数据库结构", "bring the database up to date"),
     "connector": Entry("console.commands.connector:command", "运行部门对接程序示例", "run the example of a department"),
+    "user": Entry("console.commands.user:app", "账号：添加、停用、重置密码、访问令牌", "who may sign in, tokens"),
     "settings": Entry("console.commands.settings:command", "全部设置、默认值和含义", "every setting and its meaning"),
 }
 
