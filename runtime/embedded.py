@@ -29,7 +29,7 @@ Migrate = Callable[[str], Awaitable[object]]
 """Brings the database at a DSN to the current schema."""
 
 Children = Callable[[Endpoints], Sequence[ChildSpec]]
-"""The further children to run once the servers are reachable, in their order of start."""
+"""The further children to run once the servers are reachable; they start together and stop in reverse order."""
 
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
@@ -163,9 +163,10 @@ class Instance:
             console=self._console,
             started_at=datetime.now(UTC),
         )
-        for spec in self._make_children(endpoints):
-            self._children.append(Child(spec, self.logs))
-            await self._start_child(self._children[-1])
+        further = [Child(spec, self.logs) for spec in self._make_children(endpoints)]
+        self._children += further
+        # They need the servers and not each other; most of a start is the importing of libraries.
+        await _together(*(self._start_child(child) for child in further))
         return endpoints
 
     async def _start_postgres(self, postgres: EmbeddedPostgres) -> None:

@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from console import output
+from console.access.accounts import NewPassword
+from console.access.door import Access
 from console.instance import find_door, make_instance, make_key
-from console.session import options, run, settings
+from console.session import open_ledger, options, run, settings
 from runtime.endpoints import Endpoints
 from runtime.logging import set_up_logging
 from runtime.settings import Settings
@@ -56,10 +58,20 @@ def command(
 
     async def ready(endpoints: Endpoints) -> None:
         progress.told("worker")
-        output.result(_as_json(chosen, endpoints, progress), lambda: _draw(chosen, endpoints))
+        first = await _first_administrator(chosen, endpoints)
+        output.result(_as_json(chosen, endpoints, progress, first), lambda: _draw(chosen, endpoints, first))
 
     run(instance.run(ready))
     output.note("已停止。", "Stopped.")
+
+
+async def _first_administrator(chosen: Settings, endpoints: Endpoints) -> NewPassword | None:
+    """The administrator a new office begins with; None where there is one already."""
+    pool = await open_ledger(endpoints)
+    try:
+        return await Access.open(pool, chosen).accounts.first_administrator()
+    finally:
+        await pool.close()
 
 
 def _log_to(chosen: Settings) -> None:
@@ -74,7 +86,9 @@ def _log_to(chosen: Settings) -> None:
     logging.getLogger().addHandler(screen)
 
 
-def _as_json(chosen: Settings, endpoints: Endpoints, progress: _Progress) -> dict[str, object]:
+def _as_json(
+    chosen: Settings, endpoints: Endpoints, progress: _Progress, first: NewPassword | None
+) -> dict[str, object]:
     return {
         "ready": True,
         "data": str(chosen.data),
@@ -83,12 +97,13 @@ def _as_json(chosen: Settings, endpoints: Endpoints, progress: _Progress) -> dic
         "temporal": endpoints.temporal,
         "temporal_ui": endpoints.ui,
         "url": endpoints.console,
+        "administrator": {"user": first.account.login, "password": first.password} if first else None,
         "master_key": str(chosen.key_file),
         "seconds": progress.seconds,
     }
 
 
-def _draw(chosen: Settings, endpoints: Endpoints) -> None:
+def _draw(chosen: Settings, endpoints: Endpoints, first: NewPassword | None) -> None:
     folder = "" if options().data is None else f" --data {chosen.data}"
     output.line("\n已就绪。\n", "\nReady.\n")
     output.fields(
@@ -101,6 +116,13 @@ def _draw(chosen: Settings, endpoints: Endpoints) -> None:
             ("日志", "logs", chosen.data / "logs"),
         ]
     )
+    if first is not None:
+        output.line(
+            f"\n第一个管理员：登录名 {first.account.login}，一次性口令 {first.password}\n"
+            "  口令只显示这一次，首次登录须修改；其他人的账号由管理员在网页上开通。",
+            f"\nThe first administrator: user {first.account.login}, one-time password {first.password}\n"
+            "  It is shown this once and must be changed at the first sign-in; other accounts are made on the pages.",
+        )
     output.line(
         f"\n接下来（另开一个窗口）：\n"
         f"  bihuan registry load 登记册.yaml{folder}   载入单位、网格、人员\n"
