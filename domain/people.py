@@ -69,6 +69,11 @@ RULES_OFFICE = Actor(person="rules-office", role=Role.ADMINISTRATOR)
 """The built-in service account by which a new rule book or calendar reaches open cases. Only that acts as it."""
 
 
+RESIDENT = Actor(person="resident", role=Role.RESIDENT)
+"""Whoever opens a request with its tracking code. The ledger knows them by this word only: who they are, the vault
+knows."""
+
+
 def in_role(actor: Actor, *roles: Role) -> None:
     """The actor acts in one of the roles. Raises ``Refused`` ``actor.wrong_role``."""
     if actor.role not in roles:

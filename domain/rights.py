@@ -84,7 +84,7 @@ ACTS: Mapping[str, tuple[Role, ...]] = {
     "sign": (Role.VANGUARD_CAPTAIN, Role.GRID_HEAD),
     "refuse_signature": (Role.VANGUARD_CAPTAIN, Role.GRID_HEAD),
     "feed_back": (Role.GRID_WORKER, Role.COMMUNITY),
-    "visit": (Role.GRID_WORKER, *_OFFICE, Role.HOTLINE),
+    "visit": (Role.GRID_WORKER, *_OFFICE, Role.HOTLINE, Role.RESIDENT),
     "appraise": (Role.COMMUNITY,),
     "reopen": (*_LOCAL, Role.HOTLINE, Role.RESIDENT),
     "urge": (*_OFFICE, Role.SUPERVISOR),

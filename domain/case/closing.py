@@ -8,6 +8,7 @@ from domain.case import events as e
 from domain.case.draft import Draft
 from domain.case.guards import SIGNERS, in_stage, local
 from domain.case.moments import pass_time, raise_level
+from domain.case.responsible import visitor
 from domain.case.state import Case
 from domain.case.vocabulary import DISSATISFIED, Audience, ReworkCause, Stage
 from domain.errors import Refused
@@ -101,13 +102,18 @@ def feed_back(draft: Draft, command: c.FeedBack, world: World) -> None:
 
 
 def visit(draft: Draft, command: c.Visit, world: World) -> None:
-    """The resident has the last word; unanswered attempts lie apart; after the last one it is settled unreached."""
+    """The resident has the last word; unanswered attempts lie apart; after the last one it is settled unreached.
+
+    The word may come from the resident directly: then nobody had to ask, and it weighs exactly as much.
+    """
     in_stage(draft, Stage.FED_BACK, Stage.ON_THE_SPOT)
     case, actor = draft.case, draft.actor
-    if actor.person != case.registered_by.person:
+    if actor.role != Role.RESIDENT and actor.person != case.registered_by.person:
         local(draft, Role.COMMUNITY)
     verdict = command.satisfaction is not None and command.solved is not None
     if command.answered != verdict or (not command.answered and (command.satisfaction or command.solved is not None)):
+        raise Refused("visit.verdict", field="satisfaction")
+    if not command.answered and actor.role == Role.RESIDENT:
         raise Refused("visit.verdict", field="satisfaction")
     if not command.answered and case.unanswered:
         again = case.unanswered[-1] + case.rules.visit_gap.natural()
@@ -168,8 +174,8 @@ def appraise(draft: Draft, command: c.Appraise, world: World) -> None:
 def reopen(draft: Draft, command: c.Reopen, world: World) -> None:
     """The resident or the visitor takes the case up again within the window, however often it was edited since."""
     in_stage(draft, Stage.SETTLED, Stage.APPRAISED)
-    case, actor = draft.case, draft.actor
-    if actor.role != Role.RESIDENT and actor.person != case.visited_by:
+    case = draft.case
+    if not _may_reopen(draft):
         raise Refused("reopen.not_allowed", field="actor.person")
     assert case.reopen_until is not None
     if draft.at >= case.reopen_until:
@@ -180,3 +186,16 @@ def reopen(draft: Draft, command: c.Reopen, world: World) -> None:
         draft.resume_budget()
     else:
         draft.start(ClockKind.PLACE)
+
+
+def _may_reopen(draft: Draft) -> bool:
+    case, actor = draft.case, draft.actor
+    if actor.role == Role.RESIDENT or actor.person == case.visited_by:
+        return True
+    if case.visited_by is not None:
+        return False
+    # The resident spoke directly, and may now call whoever would have asked.
+    who = visitor(case)
+    return (
+        actor.person == who.person if who.person else (actor.role, actor.organisation) == (who.role, who.organisation)
+    )

@@ -30,6 +30,7 @@ from domain.case.vocabulary import (
     Stage,
 )
 from domain.clocks import Clock, apply
+from domain.people import Role
 
 
 def evolve(state: Case | None, event: e.CaseEvent) -> Case:
@@ -204,7 +205,9 @@ def _fed_back(state: Case, event: e.FedBack) -> dict[str, Any]:
 def _visited(state: Case, event: e.Visited) -> dict[str, Any]:
     if not event.answered:
         return {"visited_by": event.by.person, "unanswered": (*state.unanswered, event.at)}
-    return {"visited_by": event.by.person, "satisfaction": event.satisfaction, "solved": event.solved}
+    # A resident who speaks directly was visited by nobody.
+    by = state.visited_by if event.by.role == Role.RESIDENT else event.by.person
+    return {"visited_by": by, "satisfaction": event.satisfaction, "solved": event.solved}
 
 
 def _rework(state: Case, event: e.ReworkOrdered) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from domain.people import RESIDENT, Actor
 from domain.process import HandOverResult, Report
 from tests.domain import routes as r
 from tests.domain.routes import archived, disputed, returned, spot_until, until
@@ -18,7 +19,7 @@ class Yes(NamedTuple):
     sentence: str
     story: Story
     command: Raw
-    by: str
+    by: str | Actor
     facts: tuple[str | Fact, ...]
     clocks: str
     stage: str
@@ -27,6 +28,7 @@ class Yes(NamedTuple):
 
 UNPLACED = given().when(r.UNPLACED, "hotline").happens()
 TWICE_SILENT = until("fed_back").when(r.SILENT, "worker").happens().when(r.SILENT, "worker", after="2h").happens()
+HEARD = until("fed_back").when(r.CONTENT, RESIDENT).happens()
 OVERDUE_SETTLED = until("lead appraised").later("4d").then(clocks="?appraise !appraise").later("4d").then(clocks="")
 
 TABLE = [
@@ -120,6 +122,16 @@ TABLE = [
         "-visit ~handle", "handling"),
     Yes("the resident is satisfied but nothing is solved", until("fed_back"), {**r.CONTENT, "solved": False},
         "worker", (fact("visited", solved=False), "rework_ordered"), "-visit ~handle", "handling"),
+    Yes("the resident speaks directly and is content", until("fed_back"), r.CONTENT, RESIDENT,
+        (fact("visited", satisfaction="very_satisfied", solved=True), fact("settled", reached=True)),
+        "-visit +appraise", "settled"),
+    Yes("the resident speaks directly and is not satisfied", until("fed_back"), r.UNHAPPY, RESIDENT,
+        (fact("visited", satisfaction="dissatisfied"), fact("rework_ordered", cause="resident_dissatisfied")),
+        "-visit ~handle", "handling"),
+    Yes("the resident judges at once what was settled on the spot", spot_until("on_the_spot"), r.CONTENT, RESIDENT,
+        ("visited", "settled"), "-visit", "settled"),
+    Yes("who would have asked reopens after the resident spoke directly", HEARD, r.REOPEN, "worker",
+        ("reopened",), "-appraise ~handle", "handling"),
     Yes("the resident does not answer", until("fed_back"), r.SILENT, "worker", (fact("visited", answered=False),), "",
         "fed_back"),
     Yes("the resident does not answer a third time", TWICE_SILENT, r.SILENT, "community",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from domain.case.vocabulary import STAGE_NAMES
-from domain.people import Actor, Role
+from domain.people import RESIDENT, Actor, Role
 from domain.process import World
 from domain.registry_check import registry_of
 from domain.rules import RuleBook
@@ -56,6 +56,10 @@ def unplaced() -> Story:
 
 def tried_once() -> Story:
     return until("fed_back").when(r.SILENT, "worker").happens()
+
+
+def heard() -> Story:
+    return until("fed_back").when(r.CONTENT, RESIDENT).happens()
 
 
 def as_role(role: Role, person: str = "somebody", **where: Any) -> Actor:
@@ -253,6 +257,9 @@ THE_RESIDENTS_WORD = [
     No("an answer with neither", at("fed_back"), but(r.SILENT, answered=True), "worker", "visit.verdict"),
     No("a grade without an answer", at("fed_back"), but(r.CONTENT, answered=False), "worker", "visit.verdict"),
     No("a verdict of no without an answer", at("fed_back"), but(r.SILENT, solved=False), "worker", "visit.verdict"),
+    No("a resident who speaks directly cannot be unreached", at("fed_back"), r.SILENT, RESIDENT, "visit.verdict"),
+    No("a resident does not speak before the result is told", at("signed"), r.CONTENT, RESIDENT, "case.wrong_stage"),
+    No("a resident speaks once", at("settled"), r.CONTENT, RESIDENT, "case.wrong_stage"),
     No("two attempts within the hour", tried_once, r.SILENT, "worker", "visit.too_soon", "answered", "1h"),
     No("nobody is asked before the result is told", at("signed"), r.CONTENT, "worker", "case.wrong_stage"),
     No("nobody is asked again", at("settled"), r.CONTENT, "worker", "case.wrong_stage"),
@@ -269,6 +276,9 @@ THE_RESIDENTS_WORD = [
        "field.invalid", "scores.speed"),
     No("a community that did not visit does not reopen", at("settled"), r.REOPEN, "community", "reopen.not_allowed",
        "actor.person"),
+    No("a community does not reopen what the resident settled and the registrar would have asked about", heard,
+       r.REOPEN, "community", "reopen.not_allowed", "actor.person"),
+    No("a colleague of the registrar does not either", heard, r.REOPEN, "checker", "reopen.not_allowed"),
     No("nobody reopens after the window", at("settled"), r.REOPEN, "resident", "reopen.too_late", "kind", "7d"),
     No("nobody reopens what is open", at("fed_back"), r.REOPEN, "resident", "case.wrong_stage"),
     No("no reopening of a sealed dossier", archived, r.REOPEN, "resident", "case.finished"),
