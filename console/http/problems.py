@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
+from console.http.office import office_of
 from console.http.rendering import page
 from console.output import language
 from domain.errors import Refusal, Refused
@@ -149,7 +150,8 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         codes = {404: "request.not_found", 405: "request.method", 413: "request.too_large"}
         if error.status_code == 413:
-            return answer_refusal(request, Refused("request.too_large", limit="-"))
+            most = office_of(request).settings.body_limit
+            return answer_refusal(request, Refused("request.too_large", limit=f"{most // 1024} KiB"))
         if error.status_code in codes:
             answer = answer_refusal(request, Refused(codes[error.status_code]))
         else:

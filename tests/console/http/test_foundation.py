@@ -1,9 +1,16 @@
 """What every request passes, whatever the page."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
 
+from console.desk import Desk
 from console.http.app import API, PAGES
-from tests.console.http.doors import Doors
+from ledger.vault import MasterKey, Vault
+from runtime.pool import open_pool
+from runtime.settings import Settings
+from tests.console.http.doors import Doors, open_doors
 
 
 async def test_every_answer_carries_the_security_headers(reading_doors: Doors) -> None:
@@ -49,3 +56,48 @@ async def test_a_form_without_its_token_is_refused(reading_doors: Doors) -> None
 def test_every_module_of_the_doors_is_listed_once() -> None:
     assert len(set(API)) == len(API)
     assert len(set(PAGES)) == len(PAGES)
+
+
+@pytest.fixture
+async def narrow_doors(furnished_database: str, tmp_path: Path) -> AsyncIterator[Doors]:
+    key = MasterKey.load(tmp_path / "master.key", create=True)
+    settings = Settings.load(data=tmp_path, database_url=furnished_database, temporal_address="127.0.0.1:9")
+    pool = await open_pool(furnished_database, size=2, role="bihuan_app")
+    no_temporal: Desk = Desk(None, pool, Vault(key))  # type: ignore[arg-type]
+    async with open_doors(pool, no_temporal, key, settings.model_copy(update={"body_limit": 2000})) as doors:
+        yield doors
+    await pool.close()
+
+
+async def _in_pieces() -> AsyncIterator[bytes]:
+    for _ in range(10):
+        yield b"x" * 1000
+
+
+@pytest.mark.parametrize("content", [b"x" * 2001, _in_pieces()], ids=["announced", "in pieces"])
+async def test_a_body_beyond_the_limit_is_refused(narrow_doors: Doors, content: bytes) -> None:
+    answer = await narrow_doors.browser().client.post(
+        "/preferences", content=content, headers={"content-type": "application/x-www-form-urlencoded"}
+    )
+
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("field", ["x" * 300_000, "\udcff"])
+async def test_a_form_that_is_too_much_or_unreadable_is_refused(reading_doors: Doors, field: str) -> None:
+    raw = b"lang=" + field.encode(errors="surrogateescape")
+    answer = await reading_doors.browser().client.post(
+        "/preferences", content=raw, headers={"content-type": "application/x-www-form-urlencoded"}
+    )
+
+    assert answer.status_code in (400, 403, 413, 422)
+
+
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/%00", "/cases/%ff", "/static/nothing/x.css", "//", "/..%2f..%2fetc/passwd"]
+)
+async def test_what_there_is_not_is_told_on_a_page(reading_doors: Doors, path: str) -> None:
+    answer = await reading_doors.browser("worker").get(path)
+
+    assert answer.status_code in (303, 404)
+    assert "traceback" not in answer.text.lower()
