@@ -198,6 +198,18 @@ class Registry(Frozen):
         found = (self.organisation(code, at) for code in codes)
         return tuple(each for each in found if each and each.kind is OrganisationKind.STREET)
 
+    def departments(self, at: date) -> tuple[Organisation, ...]:
+        """The departments and partners of the day, which tasks may be given to, in the order of their codes."""
+        kinds = (OrganisationKind.DEPARTMENT, OrganisationKind.PARTNER)
+        found = (each for each in self.organisations if each.kind in kinds and each.valid(at))
+        return tuple(sorted(found, key=lambda each: each.code))
+
+    def staff(self, at: date) -> tuple[Person, ...]:
+        """Everybody who holds a role on the day, in the order of their ids."""
+        ids = {each.person for each in self.assignments if each.valid(at)}
+        people = (self.person(each, at) for each in sorted(ids))
+        return tuple(each for each in people if each)
+
     def assignments_of(self, person: str, at: date | None = None) -> tuple[Assignment, ...]:
         """The roles the person holds; with ``at`` only those held on that day."""
         return tuple(each for each in self._assignment_index.versions(person) if at is None or each.valid(at))
