@@ -956,6 +956,50 @@ CATALOGUE: dict[str, Entry] = {
         "没有这个文件，或您无权查看。", "请从诉求页面打开附件。",
         "There is no such file, or you may not see it.", "Open it from the page of the case.",
     ),
+    "file.wrong_type": Entry(
+        "第 {place} 个文件不是 JPEG、PNG 或 WebP 图片。", "请改用手机拍照或截图；文档请拍成照片上传。",
+        "File {place} is not a JPEG, PNG or WebP picture.", "Take a photograph or a screenshot of it.",
+    ),
+    "file.damaged": Entry(
+        "第 {place} 张图片已损坏，无法打开。", "请重新拍摄或重新选择后再上传。",
+        "Picture {place} is damaged and cannot be opened.", "Take it again or choose another one.",
+    ),
+    "file.empty": Entry(
+        "第 {place} 个文件是空的。", "请重新选择后再上传。", "File {place} is empty.", "Choose it again.",
+    ),
+    "file.too_large": Entry(
+        "第 {place} 张图片超过 {limit} MB。", "请用手机的普通画质拍摄，或压缩后再上传。",
+        "Picture {place} is larger than {limit} MB.", "Take it at normal quality, or make it smaller.",
+    ),
+    "file.too_many": Entry(
+        "一次最多上传 {limit} 张图片。", "请减少张数，其余的可在诉求页面补充附件。",
+        "At most {limit} pictures can be sent at once.", "Send fewer; attach the rest to the case afterwards.",
+    ),
+    "file.too_many_pixels": Entry(
+        "第 {place} 张图片超过 {limit} 百万像素。", "请调低相机像素，或截图后再上传。",
+        "Picture {place} has more than {limit} million pixels.", "Take it with fewer, or send a screenshot of it.",
+    ),
+    "file.not_yours": Entry(
+        "所附文件不是您上传的，也不属于本诉求。", "请重新上传后再提交。",
+        "An attached file was neither uploaded by you nor does it belong to this case.", "Upload it, then try again.",
+    ),
+    "file.missing": Entry(
+        "文件内容不在存储中（{digest}）。", "请联系管理员检查文件存储。",
+        "The content of the file is not in the store ({digest}).", "Ask the administrator to look at the file store.",
+    ),
+    "file.spoilt": Entry(
+        "存储中的文件与登记的摘要不符，已停止提供（{digest}）。", "请联系管理员从备份恢复。",
+        "The stored file is not what was recorded and is not shown ({digest}).",
+        "Ask the administrator to restore it from the backup.",
+    ),
+    "file.store_away": Entry(
+        "文件存储暂不可用（{reason}），没有保存任何文件。", "请稍后重试；持续出现请联系管理员。",
+        "The file store cannot be used ({reason}); nothing was kept.", "Try again later, or tell the administrator.",
+    ),
+    "file.extra_missing": Entry(
+        "使用 S3 存储需要另装组件。", "请执行 pip install 'bihuan[s3]' 后重启。",
+        "Storing files in S3 needs an extra.", "Run pip install 'bihuan[s3]' and start again.",
+    ),
     # --- search and duplicates --------------------------------------------------------------------------------
     "search.too_long": Entry(
         "搜索内容超过 {limit} 个字。", "请只写关键词。",

@@ -96,6 +96,27 @@ class Settings(BaseSettings):
         ge=1024,
         description="Largest request the console takes, in bytes",
     )
+    file_folder: Path | None = Field(
+        default=None, description="Folder of photographs and documents; default <data>/files"
+    )
+    file_bytes: int = Field(
+        default=12 * 1024 * 1024, ge=1024, le=100 * 1024 * 1024, description="Largest picture taken, in bytes"
+    )
+    file_count: int = Field(default=9, ge=1, le=30, description="Most pictures sent with one act")
+    file_pixels: int = Field(
+        default=50_000_000, ge=1_000_000, le=200_000_000, description="Most pixels of a picture taken"
+    )
+    file_side: int = Field(
+        default=1920, ge=480, le=8000, description="Longest side of a picture as it is kept, in pixels"
+    )
+    file_s3_bucket: str | None = Field(
+        default=None, description="S3-compatible bucket for pictures instead of the folder; needs the extra s3"
+    )
+    file_s3_endpoint: str | None = Field(default=None, description="Address of the S3-compatible server, if not AWS")
+    file_s3_region: str | None = Field(default=None, description="Region of the bucket")
+    file_s3_prefix: str = Field(default="", max_length=200, description="What the names in the bucket begin with")
+    file_s3_key: SecretStr | None = Field(default=None, description="Access key of the bucket")
+    file_s3_secret: SecretStr | None = Field(default=None, description="Secret of the access key")
     courier: bool = Field(default=True, description="Whether this worker delivers notices")
     courier_poll: Span = Field(
         default=timedelta(seconds=5),

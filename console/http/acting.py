@@ -20,9 +20,13 @@ from domain.process import Answer
 from domain.processes import PROCESSES
 from domain.rights import act
 from ledger.acting import state_of
+from ledger.files import strangers
 from ledger.log import Connection, Recorded, events_of, history
 from ledger.queries import one_case, one_wish
 from ledger.rows import CaseRow, WishRow
+
+_MOST_EVIDENCE = 100
+"""More than any command takes; whoever sends more is refused by its parsing."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ async def submit(
         row = await row_of(conn, stream)
         known = await _recorded_actor(conn, caller, chosen)
         actor = known or await _actor(conn, caller, stream, cleaned.command, row, acting_as)
+        if known is None:
+            await _check_evidence(conn, caller, stream, cleaned.command)
     answer = await office.desk.submit(stream, actor, cleaned.command, command_id=chosen)
     return Acted(answer, actor, cleaned.masked, repeated=known is not None)
 
@@ -89,10 +95,24 @@ async def open_process(
     async with office.pool.acquire() as conn:
         known = await _opened_by(conn, caller, opening.stream)
         actor = known or _one_of(_named(caller.authorize(act(kind)), acting_as, caller), opening, caller)
+        if known is None:
+            await _check_evidence(conn, caller, opening.stream, opening.command)
     answer = await office.desk.open(
         opening.stream, actor, opening.command, command_id=opening.command_id, private=opening.private
     )
     return Acted(answer, actor, opening.masked, repeated=known is not None)
+
+
+async def _check_evidence(conn: Connection, caller: Caller, stream: str, command: Mapping[str, Any]) -> None:
+    """Evidence refers to files that are there: uploaded by the caller, or the matter's already.
+
+    Raises ``Refused`` ``file.not_yours``. What has no digest where one belongs, the parsing of the command refuses.
+    """
+    given = command.get("evidence")
+    pieces = given if isinstance(given, list) else [given]
+    digests = [str(each["digest"])[:64] for each in pieces if isinstance(each, dict) and "digest" in each]
+    if digests and await strangers(conn, caller.person, stream, digests[:_MOST_EVIDENCE]):
+        raise Refused("file.not_yours", field="evidence")
 
 
 async def _actor(

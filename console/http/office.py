@@ -5,13 +5,13 @@ Owns one object per process, made when the application starts. Must not know rou
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import asyncpg
 from starlette.requests import HTTPConnection
 
 from console.access.door import Access
 from console.desk import Desk
+from console.files.keeping import Files
 from domain.process import World
 from domain.rights import MATRIX, Matrix
 from ledger.log import Connection
@@ -22,14 +22,13 @@ from runtime.settings import Settings
 
 @dataclass
 class Office:
-    """Everything the doors share; ``files`` is where photographs lie."""
+    """Everything the doors share."""
 
     pool: asyncpg.Pool
     desk: Desk
     vault: Vault
     key: MasterKey
     settings: Settings
-    files: Any = None
     matrix: Matrix = MATRIX
     _worlds: Worlds = field(default_factory=Worlds)
 
@@ -37,6 +36,11 @@ class Office:
     def access(self) -> Access:
         """Accounts, sessions and tokens of this ledger."""
         return Access.open(self.pool, self.settings)
+
+    @cached_property
+    def files(self) -> Files:
+        """Where photographs lie. Raises ``Refused`` ``file.extra_missing``."""
+        return Files.of(self.settings)
 
     async def world(self, conn: Connection) -> World:
         """Registry, rule books and calendars in force, kept between requests."""

@@ -18,6 +18,7 @@ from console.desk import Desk
 from console.http.app import make_app
 from console.http.office import Office
 from console.http.site import listen, site_of
+from console.http.upkeep import upkeep
 from console.session import APP_ROLE
 from domain.errors import Refused
 from ledger.migrate import pending
@@ -53,7 +54,9 @@ async def open_office(settings: Settings, *, patience: timedelta = timedelta(sec
             await vault.check(conn)
         client = await connect(endpoints.temporal, endpoints.namespace, patience=patience)
         desk = Desk(client, pool, vault, task_queue=settings.task_queue, patience=ANSWER_WITHIN)
-        yield Office(pool=pool, desk=desk, vault=vault, key=key, settings=settings)
+        office = Office(pool=pool, desk=desk, vault=vault, key=key, settings=settings)
+        async with upkeep(office):
+            yield office
     finally:
         await asyncio.shield(pool.close())
 

@@ -1,0 +1,1 @@
+"""Photographs and documents: checked, made anew as nothing but the picture, stored under their digest."""

@@ -1,0 +1,43 @@
+"""What a console does now and then of its own accord.
+
+Owns the round. Several consoles may do it at the same time: each step looks again before it takes anything away.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from console.files.keeping import sweep_uploads
+from console.http.office import Office
+from domain.errors import Refused
+from runtime.logging import get_logger
+from runtime.pool import AWAY
+
+log = get_logger(__name__)
+
+EVERY = timedelta(hours=1)
+
+
+@asynccontextmanager
+async def upkeep(office: Office, *, every: timedelta = EVERY) -> AsyncIterator[None]:
+    """Go the round at once and then ``every`` so often while the console lives."""
+    task = asyncio.create_task(_rounds(office, every))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _rounds(office: Office, every: timedelta) -> None:
+    while True:
+        try:
+            swept = await sweep_uploads(office)
+            if swept:
+                log.info("uploads_swept", files=swept)
+        except Refused as refused:
+            log.warning("upkeep_refused", code=refused.code)
+        except AWAY as error:
+            log.warning("upkeep_postponed", kind=type(error).__name__)
+        await asyncio.sleep(every.total_seconds())
