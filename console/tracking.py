@@ -13,9 +13,13 @@ import hmac
 import re
 import unicodedata
 from datetime import datetime, timedelta
+from math import ceil
 from typing import NamedTuple
 
+from console.access.throttle import Pace, client_group
+from domain.base import Frozen
 from domain.errors import Refused
+from ledger import access as attempts
 from ledger.log import Connection
 from ledger.tracking import TrackingRow, keep_tracking, replace_tracking, tracking_by, tracking_of
 from ledger.vault import MasterKey
@@ -80,10 +84,23 @@ def last_four(phone: str | None) -> str | None:
     return digits[-4:] if len(digits) >= len("0000") else None
 
 
+class Paces(Frozen):
+    """How look-ups are slowed that found nothing: for one code, for one group of machines, for everybody together.
+
+    All together are only ever slowed a little: whoever guesses must not be able to shut the door to the others.
+    """
+
+    code: Pace = Pace(free=5, longest=timedelta(hours=1))
+    client: Pace = Pace(free=20, longest=timedelta(minutes=10))
+    everybody: Pace = Pace(free=500, longest=timedelta(seconds=2))
+    forgotten_after: timedelta = timedelta(hours=24)
+
+
 class Tracking:
     """Makes codes and finds requests by them."""
 
-    def __init__(self, key: MasterKey) -> None:
+    def __init__(self, key: MasterKey, paces: Paces | None = None) -> None:
+        self._paces = paces or Paces()
         self._making, self._hashing = key.derive("tracking code"), key.derive("tracking hash")
 
     async def issue(self, conn: Connection, stream: str, phone: str | None, *, by: str, at: datetime) -> str:
@@ -145,6 +162,34 @@ class Tracking:
         if row is None or not same:
             raise Refused("tracking.no_match", field="code")
         return Tracked(row.stream, row.number)
+
+    async def look_up(self, conn: Connection, code: str, digits: str, *, client: str, at: datetime) -> Tracked:
+        """``find`` for somebody at a public page, who is slowed down the more often nothing is found.
+
+        ``client`` is the address they come from. Attempts are counted in the database before they are made, so that
+        many at once, or at several consoles, gain nothing. Raises ``Refused`` as ``find`` does, and ``tracking.slow_down``.
+        """
+        plain = read_code(code)
+        names = {
+            self._keyed(self._hashing, "attempt", "code", plain): self._paces.code,
+            self._keyed(self._hashing, "attempt", "client", client_group(client)): self._paces.client,
+            self._keyed(self._hashing, "attempt", "everybody"): self._paces.everybody,
+        }
+        async with conn.transaction():
+            known = await attempts.lock_attempts(conn, tuple(names), at)
+            failures = {
+                name: each.failures if at - each.last_at < self._paces.forgotten_after else 0
+                for name, each in known.items()
+            }
+            wait = max(known[name].last_at + pace.delay(failures[name]) - at for name, pace in names.items())
+            if wait > timedelta(0):
+                raise Refused("tracking.slow_down", seconds=ceil(wait.total_seconds()))
+            for name in sorted(names):
+                await attempts.count_attempt(conn, name, failures[name] + 1, at)
+        found = await self.find(conn, plain, digits)
+        # One good look-up forgives itself only, or a code of one's own would buy guesses at others.
+        await attempts.take_back_attempt(conn, tuple(names))
+        return found
 
     async def still(self, conn: Connection, tracked: Tracked) -> bool:
         """Whether the code that was looked up is in force still."""

@@ -10,7 +10,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from console.tracking import ALPHABET, SHOWN_FOR, Tracking, last_four, read_code
+from console.access.throttle import Pace
+from console.tracking import ALPHABET, SHOWN_FOR, Paces, Tracking, last_four, read_code
 from domain.errors import Refused
 from ledger.migrate import migrate
 from ledger.vault import MasterKey, Vault
@@ -215,3 +216,77 @@ async def test_the_key_file_alone_makes_the_codes(conn: asyncpg.Connection, tmp_
 
     with pytest.raises(Refused, match=r"tracking\.no_match"):
         await Tracking(KEY).find(conn, code, "4567")
+
+
+# --- guessing -----------------------------------------------------------------------------------------------------
+
+
+async def _guess(
+    conn: asyncpg.Connection, tracking: Tracking, code: str, digits: str, at: datetime, client: str
+) -> str:
+    try:
+        await tracking.look_up(conn, code, digits, client=client, at=at)
+    except Refused as refused:
+        return refused.code
+    return "found"
+
+
+async def test_guessing_the_digits_of_a_known_code_is_slowed_wherever_it_comes_from(
+    conn: asyncpg.Connection, tracking: Tracking
+) -> None:
+    code = await tracking.issue(conn, STREAM, PHONE, by="worker", at=NOW)
+    answers = [
+        await _guess(conn, tracking, code, f"{number:04}", NOW + timedelta(seconds=number), f"10.0.{number}.1")
+        for number in range(12)
+    ]
+
+    assert answers[:5] == ["tracking.no_match"] * 5
+    assert "tracking.slow_down" in answers[5:]
+    late = NOW + timedelta(hours=2)
+    assert await _guess(conn, tracking, code, "4567", late, "10.0.0.9") == "found"
+
+
+async def test_somebody_who_tries_codes_is_slowed_and_others_are_not(
+    conn: asyncpg.Connection, tracking: Tracking
+) -> None:
+    code = await tracking.issue(conn, STREAM, PHONE, by="worker", at=NOW)
+    guesses = [tracking._code(f"case-{number}", 1) for number in range(25)]
+    answers = [await _guess(conn, tracking, guess, "4567", NOW, "2001:db8::1") for guess in guesses]
+
+    assert answers.count("tracking.no_match") == 20
+    assert await _guess(conn, tracking, code, "4567", NOW, "2001:db8::ffff") == "tracking.slow_down"
+    assert await _guess(conn, tracking, code, "4567", NOW, "2001:db8:1::1") == "found"
+
+
+async def test_a_code_of_ones_own_buys_no_guesses_at_others(conn: asyncpg.Connection, tracking: Tracking) -> None:
+    own = await tracking.issue(conn, OTHER, None, by="worker", at=NOW)
+    answers: list[str] = []
+    for number in range(30):
+        await _guess(conn, tracking, own, "", NOW, "10.0.0.1")
+        answers.append(await _guess(conn, tracking, tracking._code(f"case-{number}", 1), "1", NOW, "10.0.0.1"))
+
+    assert answers.count("tracking.no_match") == 20
+
+
+async def test_when_everybody_guesses_at_once_an_honest_look_up_waits_two_seconds_at_most(
+    conn: asyncpg.Connection,
+) -> None:
+    paces = Paces(everybody=Pace(free=3, longest=timedelta(seconds=2)))
+    tracking = Tracking(KEY, paces)
+    code = await tracking.issue(conn, STREAM, PHONE, by="worker", at=NOW)
+    for number in range(9):
+        moment = NOW + timedelta(seconds=2 * number)
+        await _guess(conn, tracking, tracking._code(f"case-{number}", 1), "1", moment, f"10.{number}.0.1")
+
+    assert await _guess(conn, tracking, code, "4567", NOW + timedelta(seconds=16), "10.99.0.1") == "tracking.slow_down"
+    assert await _guess(conn, tracking, code, "4567", NOW + timedelta(seconds=18), "10.99.0.1") == "found"
+
+
+async def test_a_slip_of_the_finger_counts_for_nothing(conn: asyncpg.Connection, tracking: Tracking) -> None:
+    code = await tracking.issue(conn, STREAM, PHONE, by="worker", at=NOW)
+    slip = code[:-1] + ("A" if code[-1] != "A" else "B")
+
+    answers = {await _guess(conn, tracking, slip, "4567", NOW, "10.0.0.1") for _ in range(50)}
+
+    assert answers == {"tracking.mistyped"}
+    assert await _guess(conn, tracking, code, "4567", NOW, "10.0.0.1") == "found"
