@@ -143,6 +143,31 @@ ORGANISATION: Words = {
     "department": ("部门", "department"),
     "partner": ("共建单位", "partner"),
 }
+PERMISSION: Words = {
+    "case.read": ("查看诉求", "see cases"),
+    "case.register": ("登记诉求", "register cases"),
+    "case.act": ("办理诉求", "act on cases"),
+    "case.export": ("导出诉求", "export cases"),
+    "case.reporter": ("查看反映人信息", "see who reported"),
+    "desk.dispatch": ("派单台", "dispatch desk"),
+    "desk.supervise": ("督办台", "supervision desk"),
+    "wish.read": ("查看微心愿", "see wishes"),
+    "wish.act": ("办理微心愿", "act on wishes"),
+    "task.read": ("查看待办", "see tasks"),
+    "file.upload": ("上传文件", "upload files"),
+    "feed.read": ("读取流水", "read the feed"),
+    "stats.read": ("查看统计", "see statistics"),
+    "board.read": ("查看督办墙", "see the board"),
+    "board.link": ("生成看板地址", "give out the board's address"),
+    "registry.read": ("查看登记册", "see the registry"),
+    "registry.write": ("修改登记册", "change the registry"),
+    "rules.read": ("查看规则", "see the rules"),
+    "rules.write": ("修改规则", "change the rules"),
+    "calendar.read": ("查看日历", "see the calendar"),
+    "calendar.write": ("修改日历", "change the calendar"),
+    "account.manage": ("管理账号", "manage accounts"),
+    "account.own": ("自己的账号", "the own account"),
+}
 
 
 def word(words: Words, code: str | None) -> str:

@@ -15,6 +15,7 @@ import asyncpg
 
 from console.access.passwords import Passwords, one_time_password
 from domain.errors import Refused
+from domain.text import normalise
 from ledger import access as table
 from ledger.access import AccountRow
 from ledger.log import Connection
@@ -27,7 +28,7 @@ _LOGIN = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 def login_name(text: str) -> str:
     """The login name as it is compared: typed in capitals or full width it is the same one."""
-    return unicodedata.normalize("NFKC", text[:256]).strip().casefold()
+    return normalise(unicodedata.normalize("NFKC", text[:256])).casefold()
 
 
 class NewPassword(NamedTuple):
@@ -106,7 +107,8 @@ class Accounts:
     ) -> tuple[tuple[AccountRow, ...], str | None]:
         """One page of accounts by login name, and the name the next page comes after."""
         async with self._pool.acquire() as conn:
-            return await table.list_accounts(conn, disabled=disabled, limit=limit, after=after)
+            start = login_name(after) if after is not None else None
+            return await table.list_accounts(conn, disabled=disabled, limit=limit, after=start)
 
     async def disable(self, login: str, *, by: str) -> AccountRow:
         """Keep the account out at once: its sessions end and its tokens are revoked for good.

@@ -154,8 +154,11 @@ class Sessions:
             session=session.id,
         )
 
-    async def identify(self, token: str) -> Identity:
-        """Whose session this is. Raises ``Refused`` ``access.signed_out`` when it is nobody's or over."""
+    async def identify(self, token: str, *, by_itself: bool = False) -> Identity:
+        """Whose session this is; a page that asks ``by_itself`` does not prolong it, for nobody may sit there any more.
+
+        Raises ``Refused`` ``access.signed_out`` when it is nobody's or over.
+        """
         at = self._clock()
         async with self._pool.acquire() as conn:
             found = await table.find_session(conn, digest_of(token))
@@ -165,7 +168,7 @@ class Sessions:
             if session.ends_at <= at or at - session.seen_at >= self._policy.idle:
                 await table.end_session(conn, session.id, session.login)
                 raise Refused("access.signed_out")
-            if at - session.seen_at >= _SEEN_EVERY:
+            if at - session.seen_at >= _SEEN_EVERY and not by_itself:
                 await table.touch_session(conn, session.id, at)
         return self._identity(account, session, at)
 

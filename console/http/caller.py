@@ -5,7 +5,7 @@ cookie and its forms are checked for forgery; a token comes by ``Authorization``
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from fastapi import Depends
@@ -44,6 +44,11 @@ class Caller:
     def holds(self) -> tuple[Actor, ...]:
         """The roles held today."""
         return self.subject.holds
+
+    @property
+    def today(self) -> date:
+        """The day of the office it is."""
+        return office_day(datetime.now(UTC))
 
     @property
     def language(self) -> str:
@@ -106,43 +111,55 @@ async def _caller(office: Office, identity: Identity) -> Caller:
 
 
 class May:
-    """The dependency of a route that is for holders of ``permission``."""
+    """The dependency of a route that is for holders of ``permission``.
 
-    def __init__(self, permission: str) -> None:
-        self.permission = permission
+    Who must change the password first gets no further than the routes that are open ``before_change``.
+    """
+
+    def __init__(self, permission: str, *, before_change: bool = False) -> None:
+        self.permission, self.before_change = permission, before_change
 
     async def __call__(self, request: Request) -> Caller:
-        """The caller. Raises ``Refused``: ``access.signed_out``, ``access.denied``, ``request.forged``."""
+        """The caller.
+
+        Raises ``Refused``: ``access.signed_out``, ``request.forged``, ``access.must_change_password``,
+        ``access.denied``.
+        """
         caller = await caller_of(request)
         if caller is None:
             raise Refused("access.signed_out")
         if caller.session is not None:
             await request.app.state.forms.check(request, caller.session.binding)
-            if caller.session.must_change and self.permission != "account.own":
+            if caller.session.must_change and not self.before_change:
                 raise Refused("access.must_change_password")
         caller.authorize(self.permission)
         return caller
 
 
 class Public:
-    """The dependency of a route that is for everybody, and ``why``."""
+    """The dependency of a route that is for everybody, and ``why``.
 
-    def __init__(self, why: str) -> None:
-        self.why = why
+    Its forms are bound to the session where there is one; those ``of_nobody`` only to the browser, because they are
+    shown to the signed out and may be sent when another window has signed in meanwhile.
+    """
+
+    def __init__(self, why: str, *, of_nobody: bool = False) -> None:
+        self.why, self.of_nobody = why, of_nobody
 
     async def __call__(self, request: Request) -> Caller | None:
         """The caller, when somebody is signed in. Raises ``Refused`` ``request.forged``."""
         caller = await caller_of(request)
-        binding = caller.session.binding if caller is not None and caller.session is not None else ""
+        session = None if caller is None or self.of_nobody else caller.session
+        binding = "" if session is None else session.binding
         await request.app.state.forms.check(request, binding)
         return caller
 
 
-def may(permission: str) -> Any:
+def may(permission: str, *, before_change: bool = False) -> Any:
     """A route for holders of ``permission``: ``caller: Annotated[Caller, may(Permission.CASE_READ)]``."""
-    return Depends(May(permission))
+    return Depends(May(permission, before_change=before_change))
 
 
-def public(why: str) -> Any:
+def public(why: str, *, of_nobody: bool = False) -> Any:
     """A route for everybody: ``caller: Annotated[Caller | None, public("the form to sign in")]``."""
-    return Depends(Public(why))
+    return Depends(Public(why, of_nobody=of_nobody))

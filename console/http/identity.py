@@ -13,6 +13,7 @@ from domain.errors import Refused
 
 SESSION_COOKIE = "session"
 _API, _SCHEME = "/api/", "bearer"
+_REFRESH = "x-refresh"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ async def identify(request: Request, office: Office) -> Identity | None:
     if carried is not None and request.url.path.startswith(_API):
         return await _by_token(carried, office)
     cookie = request.cookies.get(request.app.state.site.cookie(SESSION_COOKIE))
-    return await _by_session(cookie, office) if cookie else None
+    return await _by_session(cookie, office, by_itself=_REFRESH in request.headers) if cookie else None
 
 
 async def _by_token(carried: str, office: Office) -> Identity:
@@ -65,9 +66,9 @@ async def _by_token(carried: str, office: Office) -> Identity:
     )
 
 
-async def _by_session(cookie: str, office: Office) -> Identity | None:
+async def _by_session(cookie: str, office: Office, *, by_itself: bool) -> Identity | None:
     try:
-        found = await office.access.sessions.identify(cookie)
+        found = await office.access.sessions.identify(cookie, by_itself=by_itself)
     except Refused:
         return None
     session = SignedIn(

@@ -7,7 +7,7 @@ import traceback
 import uuid
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -110,9 +110,19 @@ def answer_refusal(request: Request, refused: Refused) -> Response:
     if refusal.code == "access.signed_out" and request.method == "GET" and "hx-request" not in request.headers:
         there = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/sign-in?next={quote(there, safe='')}", 303)
-    answer = page(request, "error.html", refusal=refusal, status=status_of(refusal))
+    answer = page(request, "error.html", refusal=refusal, back=_written_on(request), status=status_of(refusal))
     answer.headers.update(headers)
     return answer
+
+
+def _written_on(request: Request) -> str:
+    """The page to come back to after signing in: the one asked for, or the one a form was written on."""
+    if request.method == "GET":
+        return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    referer = urlsplit(request.headers.get("referer", ""))
+    if referer.netloc not in (request.app.state.site.host, request.headers.get("host")):
+        return "/"
+    return (referer.path or "/") + (f"?{referer.query}" if referer.query else "")
 
 
 def mistake(request: Request, error: Exception) -> Response:

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from console.access.door import Access
 from console.desk import Desk
+from console.http.identity import identify
 from ledger.vault import MasterKey, Vault
 from runtime.pool import open_pool
 from runtime.settings import Settings
 from tests.console.http.doors import Doors, open_doors
+from tests.console.http.signing import Clock, Front, quick_hash
 from tests.workflows.conftest import furnished_database, template
 from tests.workflows.office import Office, open_office
 
@@ -42,3 +45,18 @@ async def doors(working_office: Office, furnished_database: str, tmp_path: Path)
     settings = Settings.load(data=tmp_path, database_url=furnished_database, temporal_address="127.0.0.1:9")
     async with open_doors(working_office.ledger, working_office.desk, key, settings) as doors:
         yield doors
+
+
+@pytest.fixture
+async def front(furnished_database: str, tmp_path: Path) -> AsyncIterator[Front]:
+    """Doors over a ledger alone before which people really have to sign in."""
+    key = MasterKey.load(tmp_path / "master.key", create=True)
+    settings = Settings.load(data=tmp_path, database_url=furnished_database, temporal_address="127.0.0.1:9")
+    pool = await open_pool(furnished_database, size=4, role="bihuan_app")
+    no_temporal: Desk = Desk(None, pool, Vault(key))  # type: ignore[arg-type]
+    clock = Clock()
+    async with open_doors(pool, no_temporal, key, settings, identify=identify) as doors:
+        access = Access.open(pool, settings, clock=clock, hashing=quick_hash())
+        doors.office.access = access
+        yield Front(doors, access, clock)
+    await pool.close()

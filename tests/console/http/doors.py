@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import asyncpg
 import httpx
@@ -11,7 +12,7 @@ from starlette.requests import Request
 
 from console.desk import Desk
 from console.http.app import make_app
-from console.http.identity import Identity, SignedIn
+from console.http.identity import Identify, Identity, SignedIn
 from console.http.office import Office
 from console.http.site import Site
 from ledger.vault import MasterKey, Vault
@@ -32,7 +33,7 @@ async def _by_header(request: Request, office: Office) -> Identity | None:
     return Identity(
         person=person,
         administrator=request.headers.get("x-test-administrator") == "yes",
-        session=SignedIn(id=f"session-{person}", binding=f"session-{person}"),
+        session=SignedIn(id=str(uuid5(NAMESPACE_URL, person)), binding=f"session-{person}", login=person),
     )
 
 
@@ -92,10 +93,17 @@ class Browser:
 
 @asynccontextmanager
 async def open_doors(
-    pool: asyncpg.Pool, desk: Desk, key: MasterKey, settings: Settings, **fields: Any
+    pool: asyncpg.Pool,
+    desk: Desk,
+    key: MasterKey,
+    settings: Settings,
+    *,
+    site: Site = SITE,
+    identify: Identify = _by_header,
+    **fields: Any,
 ) -> AsyncIterator[Doors]:
-    """The doors over this ledger and desk."""
+    """The doors over this ledger and desk; with ``console.http.identity.identify`` people really have to sign in."""
     office = Office(pool=pool, desk=desk, vault=Vault(key), key=key, settings=settings, **fields)
-    doors = Doors(make_app(office, SITE, identify=_by_header), office)
+    doors = Doors(make_app(office, site, identify=identify), office)
     yield doors
     await doors.close()
