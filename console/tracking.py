@@ -167,7 +167,8 @@ class Tracking:
         """``find`` for somebody at a public page, who is slowed down the more often nothing is found.
 
         ``client`` is the address they come from. Attempts are counted in the database before they are made, so that
-        many at once, or at several consoles, gain nothing. Raises ``Refused`` as ``find`` does, and ``tracking.slow_down``.
+        many at once, or at several consoles, gain nothing.
+        Raises ``Refused`` as ``find`` does, and ``tracking.slow_down``.
         """
         plain = read_code(code)
         names = {
