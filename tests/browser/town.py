@@ -21,7 +21,6 @@ from console.desk import Desk
 from console.instance import find_door, make_instance, make_key
 from console.session import open_ledger
 from domain.people import Role
-from domain.zone import office_day
 from ledger.access import set_password
 from ledger.calendar_files import from_library
 from ledger.calendars import store_calendar
@@ -60,10 +59,6 @@ class Town:
     cases: dict[str, str] = field(default_factory=dict)
     _tokens: dict[str, str] = field(default_factory=dict)
 
-    def login(self, role: str) -> str:
-        """The person who signs in for this role; the name of the account is their code in the registry."""
-        return self.persons[role]
-
     @property
     def persons(self) -> dict[str, str]:
         """One person for each role, by the role's code."""
@@ -78,16 +73,12 @@ class Town:
             "street_dispatcher": found.dispatcher.actor.person,
             "department_handler": found.department(DEPARTMENT).actor.person,
             "helper": found.department(HELPER).actor.person,
-            "department_head": self._first(Role.DEPARTMENT_HEAD),
+            "department_head": found._of(Role.DEPARTMENT_HEAD, DEPARTMENT, 0).actor.person,
             "supervisor": found.supervisor.actor.person,
             "hotline": found.hotline.actor.person,
-            "auditor": self._first(Role.AUDITOR),
-            "administrator": self._first(Role.ADMINISTRATOR),
+            "auditor": found._of(Role.AUDITOR, STREET, 0).actor.person,
+            "administrator": found._of(Role.ADMINISTRATOR, STREET, 0).actor.person,
         }
-
-    def _first(self, role: Role) -> str:
-        held = self.street.registry.people_with(role, at=office_day(datetime.now(UTC)))
-        return held[0].id if held else self.people.supervisor.actor.person
 
     @asynccontextmanager
     async def signed_in(self, browser: Browser, role: str | None, **options: object) -> AsyncIterator[Watched]:

@@ -1,0 +1,114 @@
+"""Every page of the console, as its routes name them, at a desk and on a telephone: legible, quiet, not too wide.
+
+The list comes from the routes of the application; a new page is looked at without anybody remembering it, and a route
+that is no page has to say so here. The screenshots lie in ``build/screenshots``.
+"""
+
+import re
+from importlib import import_module
+from typing import NamedTuple
+
+import pytest
+from fastapi.routing import APIRoute
+from playwright.async_api import Browser
+
+from console.http.app import PAGES
+from console.http.caller import May
+from domain.people import Role
+from domain.rights import MATRIX
+from tests.browser.town import Town
+from tests.browser.watching import DESK, PHONE, not_wider_than_the_screen, nothing_serious, photograph
+
+NOT_PAGES = {
+    "/healthz": "for load balancers",
+    "/readyz": "for load balancers",
+}
+"""Routes that answer no page for people, and what they answer."""
+
+PLACES: dict[str, str] = {}
+"""What stands for a parameter of an address: a value, or ``@name`` for the request of the town with that name."""
+
+ELSEWHERE: dict[str, str] = {}
+"""Pages that another person than the first who may open them sees with something on it: role by address."""
+
+_IN_TURN = (
+    Role.GRID_WORKER,
+    Role.STREET_DISPATCHER,
+    Role.SUPERVISOR,
+    Role.ADMINISTRATOR,
+    Role.COMMUNITY,
+    Role.DEPARTMENT_HANDLER,
+    Role.VANGUARD_CAPTAIN,
+)
+
+
+class Look(NamedTuple):
+    """One page as one person sees it; ``role`` None for somebody signed out."""
+
+    name: str
+    role: str | None
+    path: str
+
+
+def _pages() -> list[APIRoute]:
+    found = []
+    for name in PAGES:
+        for route in import_module(f"console.pages.{name}").router.routes:
+            assert isinstance(route, APIRoute), f"{name} has a route that says nothing about who may open it: {route}"
+            if "GET" in (route.methods or ()) and route.path not in NOT_PAGES:
+                found.append(route)
+    return found
+
+
+def _role(route: APIRoute) -> str | None:
+    if route.path in ELSEWHERE:
+        return ELSEWHERE[route.path]
+    asked = [each.call.permission for each in route.dependant.dependencies if isinstance(each.call, May)]
+    if not asked:
+        return None
+    return next(role.value for role in _IN_TURN if all(MATRIX.grants(role, permission) for permission in asked))
+
+
+def _look(route: APIRoute) -> Look:
+    name = re.sub(r"[^a-z0-9]+", "-", route.path.lower()).strip("-") or "start"
+    return Look(name, _role(route), route.path)
+
+
+MORE: list[Look] = [Look("no-such-page", None, "/nowhere")]
+"""Pages in a state or to a person that their plain address does not show."""
+
+LOOKS = [*map(_look, _pages()), *MORE]
+
+
+def _address(path: str, town: Town) -> str:
+    def value(found: re.Match[str]) -> str:
+        name = found.group(1).partition(":")[0]
+        assert name in PLACES, f"{path}: say in PLACES what stands for {name}"
+        given = PLACES[name]
+        return town.cases[given[1:]] if given.startswith("@") else given
+
+    return re.sub(r"\{([^}]+)\}", value, path)
+
+
+def test_what_is_said_to_be_no_page_is_a_route() -> None:
+    paths = {route.path for name in PAGES for route in import_module(f"console.pages.{name}").router.routes}
+
+    assert set(NOT_PAGES) <= paths
+    assert set(ELSEWHERE) <= paths
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+async def test_a_page_is_legible_at_a_desk_and_on_a_telephone(chromium: Browser, town: Town, look: Look) -> None:
+    async with town.signed_in(chromium, look.role) as watch:
+        page = await watch.context.new_page()
+        answer = await page.goto(town.url + _address(look.path, town))
+        assert answer is not None
+        assert answer.headers["content-type"].startswith("text/html"), "say in NOT_PAGES what this answers"
+        assert look in MORE or answer.status == 200, f"{answer.status} {await page.inner_text('body')}"
+
+        await photograph(page, look.name, DESK)
+        await nothing_serious(page)
+        await photograph(page, look.name, PHONE)
+        await not_wider_than_the_screen(page)
+        assert await page.locator("h1").count() == 1, "a page has one h1"
+        assert (await page.title()).strip(" ·") != ""
