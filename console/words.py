@@ -122,6 +122,11 @@ EVENT: Words = {
     "wish_lapsed": ("心愿过期", "wish lapsed"),
     "wish_closed": ("心愿办结", "wish closed"),
 }
+EVIDENCE: Words = {
+    "before": ("处置前", "before"),
+    "after": ("处置后", "after"),
+    "document": ("文件", "document"),
+}
 REASON: Words = {
     "reflected": ("反映突出", "reflected"),
     "joint_enforcement": ("综合执法", "joint enforcement"),

@@ -15,7 +15,7 @@ from console.files.picture import MEDIA_TYPE, Picture, make_anew
 from console.files.store import FileStore, FolderStore
 from domain.case.vocabulary import Evidence, EvidenceKind
 from domain.errors import Refused
-from ledger.files import FileRow, keep, sweep
+from ledger.files import FileRow, keep, strangers, sweep
 from runtime.settings import Settings
 
 AT_ONCE = 2
@@ -59,6 +59,11 @@ class Files:
         except ImportError as error:
             raise Refused("file.extra_missing") from error
         return cls(BucketStore.of(settings), settings)
+
+    @property
+    def most(self) -> int:
+        """How many files one act may carry."""
+        return self._settings.file_count
 
     async def read(self, uploads: Sequence[Uploaded | str], *, field: str) -> list[bytes]:
         """The content of the files that were chosen; an empty choice is none.
@@ -127,9 +132,28 @@ async def keep_uploads(
     for picture in pictures:
         if picture.full.digest not in found:
             await _keep(office, caller.person, picture)
-            digest = picture.full.digest
-            found[digest] = Evidence(kind=EvidenceKind(kind), ref=f"file-{digest[:24]}", digest=digest)
+            found[picture.full.digest] = _evidence(picture.full.digest, kind)
     return tuple(found.values())
+
+
+async def kept_before(
+    office: _Office, caller: Uploader, digests: Sequence[str], kind: EvidenceKind | str, *, field: str = "photos"
+) -> tuple[Evidence, ...]:
+    """What the caller uploaded with the same form before it came back with a refusal, as evidence again.
+
+    Raises ``Refused``: ``file.too_many``, ``file.not_yours`` for what is not theirs or has been swept meanwhile.
+    """
+    wanted = tuple(dict.fromkeys(digests))
+    if len(wanted) > office.files.most:
+        raise Refused("file.too_many", field=field, limit=office.files.most)
+    async with office.pool.acquire() as conn:
+        if await strangers(conn, caller.person, None, wanted):
+            raise Refused("file.not_yours", field=field)
+    return tuple(_evidence(digest, kind) for digest in wanted)
+
+
+def _evidence(digest: str, kind: EvidenceKind | str) -> Evidence:
+    return Evidence(kind=EvidenceKind(kind), ref=f"file-{digest[:24]}", digest=digest)
 
 
 async def _keep(office: _Office, person: str, picture: Picture) -> None:

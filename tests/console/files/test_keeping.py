@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from starlette.datastructures import UploadFile
 
-from console.files.keeping import AT_ONCE, keep_uploads, sweep_uploads
+from console.files.keeping import AT_ONCE, keep_uploads, kept_before, sweep_uploads
 from console.http.acting import open_process, submit
 from console.http.caller import Caller
 from console.http.upkeep import upkeep
@@ -54,6 +54,16 @@ async def test_the_same_form_sent_twice_gives_the_same_evidence(reading_doors: D
     once = await kept(reading_doors, "worker", telling_photograph())
 
     assert await kept(reading_doors, "worker", telling_photograph(), telling_photograph()) == once
+
+
+async def test_a_form_that_came_back_need_not_be_given_the_same_photographs_again(reading_doors: Doors) -> None:
+    once = await kept(reading_doors, "worker", telling_photograph())
+    digests = [once[0].digest, once[0].digest]
+
+    assert await kept_before(reading_doors.office, await caller(reading_doors, "worker"), digests, "before") == once
+    with pytest.raises(Refused) as refused:
+        await kept_before(reading_doors.office, await caller(reading_doors, "checker"), digests, "before")
+    assert refused.value.code == "file.not_yours"
 
 
 async def test_a_form_in_which_nothing_was_chosen_has_no_evidence(reading_doors: Doors) -> None:
