@@ -48,6 +48,7 @@ def render(template: str = "kit.html", **values: Any) -> str:
         "big": 100,
         "exposed": False,
         "refusal": None,
+        "back": "/kit",
         "now": NOW,
         "csrf_token": lambda: "token",
         "csrf_field": lambda: Markup('<input type="hidden" name="_csrf" value="token">'),

@@ -22,6 +22,8 @@ from tests.browser.watching import DESK, PHONE, not_wider_than_the_screen, nothi
 NOT_PAGES = {
     "/healthz": "for load balancers",
     "/readyz": "for load balancers",
+    "/files/uploaded/{digest}": "a photograph",
+    "/files/{stream}/{digest}": "a photograph",
 }
 """Routes that answer no page for people, and what they answer."""
 

@@ -102,11 +102,12 @@ async def _give_accounts(town: Town, pool: asyncpg.Pool) -> None:
         async with pool.acquire() as conn:
             known = await conn.fetchval("select 1 from account where person = $1", person)
         if known is None:
-            await town.access.accounts.add(
+            added = await town.access.accounts.add(
                 person, by="tests", is_administrator=role == "administrator", with_password=False
             )
+            login = added.account.login
             async with pool.acquire() as conn:
-                await set_password(conn, person, kept, must_change=False, by="tests", at=datetime.now(UTC))
+                await set_password(conn, login, kept, must_change=False, by="tests", at=datetime.now(UTC))
 
 
 def _asked(title: str, words: str, category: str = "K03") -> Request:
