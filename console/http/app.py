@@ -25,6 +25,7 @@ API = ("cases", "tasks", "wishes", "feed", "stats", "files", "me")
 PAGES = (
     "preferences",
     "signing_in",
+    "identity_provider",
     "workbench",
     "register",
     "cases",
