@@ -1,30 +1,41 @@
-"""Questions about the read models: lists with filters and keyset paging, one case, inboxes, clocks, counts.
+"""Questions about the read models: lists with filters, search and keyset paging, one case, inboxes, clocks, counts.
 
-Owns the cursors of pages. Must not read the log and must not write. A page goes on from the last row shown, so that
-rows that come or go in between shift nothing.
+Owns the cursors of pages and how far a list reaches: rows out of the asker's ``Reach`` never leave the database.
+Must not read the log and must not write. A page goes on from the last row shown, so that rows that come or go in
+between shift nothing.
 """
 
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+import asyncpg
 from pydantic import Field
 
 from domain.base import Frozen
+from domain.case.vocabulary import LEVELS, Level
 from domain.errors import Refused
 from domain.limits import Instant
+from domain.people import Actor, Role
+from domain.registry import Registry
+from domain.rights import EVERYTHING, Reach, Subject, reach_of
+from domain.similarity import plain
 from ledger.log import Connection
 from ledger.rows import CaseRow, ClockRow, TaskRow, WishRow
 
 PAGE_LIMIT = 200
 """Most rows of one page."""
 
-R = TypeVar("R", CaseRow, TaskRow, WishRow)
+WORDS_LIMIT, TERMS_LIMIT = 100, 8
+"""Longest search in characters, and most words of it that are looked at."""
+
+R = TypeVar("R", bound=Frozen)
 
 
 @dataclass(frozen=True)
@@ -48,11 +59,19 @@ class CaseFilter(Frozen):
     """Which cases to list; everything given must hold, several stages are alternatives.
 
     ``overdue`` asks whether a deadline of the case was ever missed, ``light`` for its state now;
-    ``department`` whether a department takes part, as lead or helper; ``registered_from`` is included,
-    ``registered_to`` is not.
+    ``department`` whether a department takes part, as lead or helper; ``handler`` for a person to whom a task of the
+    case lies open by name or to whom a department's part was ever given; ``supervised`` whether an order waits for its
+    reply or a level above the community answers for the case. ``registered_from`` is included, ``registered_to``
+    is not.
+
+    ``q`` are words that must all stand in title or text, whatever their width, case and punctuation; it also finds
+    a case by the beginning of its id and by its number in another system. Longer searches than ``WORDS_LIMIT``
+    are cut, as are words after ``TERMS_LIMIT``; blanks only ask for nothing.
     """
 
     stages: tuple[str, ...] = ()
+    q: str | None = None
+    mode: str | None = None
     urgency: str | None = None
     category: str | None = None
     light: str | None = None
@@ -60,8 +79,13 @@ class CaseFilter(Frozen):
     community: str | None = None
     grid: str | None = None
     department: str | None = None
+    handler: str | None = None
     source: str | None = None
     overdue: bool | None = None
+    supervised: bool | None = None
+    suspended: bool | None = None
+    shelved: bool | None = None
+    backlog: bool | None = None
     finished: bool | None = None
     registered_from: Instant | None = Field(default=None)
     registered_to: Instant | None = Field(default=None)
@@ -85,26 +109,114 @@ class _Where:
         return "where " + " and ".join(self._conditions) if self._conditions else ""
 
 
-_EQUAL = ("urgency", "category", "light", "street", "community", "grid", "source", "finished")
+_EQUAL = (
+    "mode", "urgency", "category", "light", "street", "community", "grid", "source", "suspended", "shelved", "backlog",
+    "finished",
+)  # fmt: skip
+
+_RAISED = ", ".join(f"'{level.value}'" for level in LEVELS[LEVELS.index(Level.COMMUNITY) + 1 :])
+# As the index says it, word for word.
+_SUPERVISED = f"(c.open_orders > 0 or c.level in ({_RAISED}))"
+_ID = re.compile(r"case-[0-9a-z-]{1,60}|[0-9a-f][0-9a-f-]{3,40}")
 
 
-def _where(filter: CaseFilter) -> _Where:  # noqa: A002 - the word of the interface
-    where = _Where()
-    if filter.stages:
-        where.add("stage = any({}::text[])", list(filter.stages))
-    for column in _EQUAL:
-        value = getattr(filter, column)
-        if value is not None:
-            where.add(f"{column} = {{}}", value)
-    if filter.department is not None:
-        where.add("departments @> array[{}::text]", filter.department)
-    if filter.overdue is not None:
-        where.add("was_overdue = {}", filter.overdue)
-    if filter.registered_from is not None:
-        where.add("registered_at >= {}", filter.registered_from)
-    if filter.registered_to is not None:
-        where.add("registered_at < {}", filter.registered_to)
-    return where
+class _Cases(_Where):
+    """The conditions of a list of cases, and the tables it is read from."""
+
+    def __init__(self, filter: CaseFilter, reach: Reach) -> None:  # noqa: A002 - the word of the interface
+        super().__init__()
+        self.source = "case_row c"
+        self._within(reach)
+        self._plain(filter)
+        self._search(filter.q or "")
+
+    def _within(self, reach: Reach) -> None:
+        if reach.everything:
+            return
+        ways = [
+            self._way(f"c.{column} = ", codes)
+            for column, codes in (("street", reach.streets), ("community", reach.communities), ("grid", reach.grids))
+            if codes
+        ]
+        if reach.departments:
+            self.values.append(sorted(reach.departments))
+            ways.append(f"c.departments && ${len(self.values)}::text[]")
+        self.add("(" + " or ".join(ways) + ")" if ways else "false")
+
+    def _way(self, equals: str, codes: Iterable[str]) -> str:
+        # One code by itself lets an index give the order as well.
+        several = sorted(codes)
+        self.values.append(several if len(several) > 1 else several[0])
+        place = f"${len(self.values)}"
+        return equals + (f"any({place}::text[])" if len(several) > 1 else place)
+
+    def _plain(self, filter: CaseFilter) -> None:  # noqa: A002
+        if filter.stages:
+            self.add("c.stage = any({}::text[])", list(filter.stages))
+        for column in _EQUAL:
+            value = getattr(filter, column)
+            if value is not None:
+                self.add(f"c.{column} = {{}}", value)
+        if filter.department is not None:
+            self.add("c.departments @> array[{}::text]", filter.department)
+        if filter.handler is not None:
+            self.add(
+                "c.id in (select stream from task where person = {} and (closed_at is null or kind = 'handle'))",
+                filter.handler,
+            )
+        if filter.supervised is not None:
+            self.add(_SUPERVISED if filter.supervised else f"{_SUPERVISED} is not true")
+        if filter.suspended or filter.shelved or filter.backlog:
+            self.add("(c.suspended or c.shelved)")  # follows from the others, and names the index
+        if filter.overdue is not None:
+            self.add("c.was_overdue = {}", filter.overdue)
+        if filter.registered_from is not None:
+            self.add("c.registered_at >= {}", filter.registered_from)
+        if filter.registered_to is not None:
+            self.add("c.registered_at < {}", filter.registered_to)
+
+    def _search(self, words: str) -> None:
+        words = words[:WORDS_LIMIT].replace("\0", "").strip().lower()
+        if not words:
+            return
+        if _ID.fullmatch(words):
+            self._by_name(words)
+        else:
+            self.source += " join case_text t on t.id = c.id"
+            self.add(" and ".join(self._terms(words)) or "false")
+
+    def _terms(self, words: str) -> list[str]:
+        return [condition for term in words.split()[:TERMS_LIMIT] for condition in self._term(plain(term))]
+
+    def _term(self, term: str) -> list[str]:
+        """The conditions for one word: its pairs find it by the index, the word itself decides."""
+        if not term:
+            return []
+        self.values.append(term)
+        place = f"${len(self.values)}::text"
+        # In its plain form a word holds no sign that means something to ``like``.
+        return [f"cjk_grams(t.plain) @> cjk_grams({place})", f"t.plain like '%' || {place} || '%'"]
+
+    def _by_name(self, name: str) -> None:
+        """What looks like an id may be one, a number of another system, or just a number in a text."""
+        beginning = name if name.startswith("case-") else f"case-{name}"
+        self.values += [beginning, name]
+        begins, is_called = f"${len(self.values) - 1}::text", f"${len(self.values)}::text"
+        ways = [
+            f"select id from case_row where id like {begins} || '%'",
+            f"select id from case_row where external_id = {is_called}",
+        ]
+        if not name.startswith("case-"):
+            ways.append("select t.id from case_text t where " + " and ".join(self._terms(name)))
+        self.add("c.id in (" + " union all ".join(ways) + ")")
+
+
+async def _fetch(conn: Connection, statement: str, values: Sequence[Any]) -> list[asyncpg.Record]:
+    """The rows of a statement planned for these very values.
+
+    A plan kept for any values would read the list of a department with five cases like that of a whole district.
+    """
+    return await (await conn.prepare(statement)).fetch(*values)
 
 
 def _write_cursor(kind: str, *parts: str | datetime | None) -> str:
@@ -143,39 +255,59 @@ async def list_cases(
     conn: Connection,
     filter: CaseFilter | None = None,  # noqa: A002 - the word of the interface
     *,
+    reach: Reach = EVERYTHING,
     sort: Sort = Sort.REGISTERED,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[CaseRow]:
-    """One page of cases.
+    """One page of the cases within ``reach``.
 
     Raises ``Refused`` ``feed.bad_cursor`` for a cursor that is not of this list and order, ``field.invalid`` for a
     limit outside 1 to 200.
     """
-    where, limit = _where(filter or CaseFilter()), _bounded(limit)
+    where, limit = _Cases(filter or CaseFilter(), reach), _bounded(limit)
     sort = Sort(sort)
     if sort is Sort.REGISTERED:
-        order = "registered_at desc, id desc"
+        order = "c.registered_at desc, c.id desc"
         if cursor is not None:
             at, names = _read_cursor(sort, cursor, 1)
-            where.add("(registered_at, id) < ({}::timestamptz, {}::text)", at, names[0])
+            where.add("(c.registered_at, c.id) < ({}::timestamptz, {}::text)", at, names[0])
     else:
-        order = "coalesce(due_at, 'infinity'::timestamptz), id"
+        order = "coalesce(c.due_at, 'infinity'::timestamptz), c.id"
         if cursor is not None:
             at, names = _read_cursor(sort, cursor, 1)
             where.add(
-                "(coalesce(due_at, 'infinity'::timestamptz), id)"
+                "(coalesce(c.due_at, 'infinity'::timestamptz), c.id)"
                 " > (coalesce({}::timestamptz, 'infinity'::timestamptz), {}::text)",
                 at,
                 names[0],
             )
-    found = await conn.fetch(f"select * from case_row {where.sql} order by {order} limit {limit + 1}", *where.values)
+    found = await _fetch(
+        conn, f"select c.* from {where.source} {where.sql} order by {order} limit {limit + 1}", where.values
+    )
     rows = [CaseRow(**row) for row in found]
     return _page(
         rows,
         limit,
         lambda row: _write_cursor(sort, row.registered_at if sort is Sort.REGISTERED else row.due_at, row.id),
     )
+
+
+async def count_cases(
+    conn: Connection,
+    filter: CaseFilter | None = None,  # noqa: A002 - the word of the interface
+    *,
+    reach: Reach = EVERYTHING,
+    at_most: int = PAGE_LIMIT,
+) -> int:
+    """How many cases there are within ``reach``, counted up to ``at_most`` + 1: that one more says "and more"."""
+    where = _Cases(filter or CaseFilter(), reach)
+    found = await _fetch(
+        conn,
+        f"select count(*) as cases from (select from {where.source} {where.sql} limit {int(at_most) + 1}) found",
+        where.values,
+    )
+    return int(found[0]["cases"])
 
 
 async def one_case(conn: Connection, id: str) -> CaseRow | None:  # noqa: A002 - the column is called so
@@ -188,6 +320,10 @@ async def case_of_source(conn: Connection, source: str, external_id: str) -> Cas
     """The case opened for this request of another system, or None."""
     row = await conn.fetchrow("select * from case_row where source = $1 and external_id = $2", source, external_id)
     return CaseRow(**row) if row else None
+
+
+_BY_TASK = "coalesce(due_at, 'infinity'::timestamptz), stream, id"
+_AFTER_TASK = f"({_BY_TASK}) > (coalesce({{}}::timestamptz, 'infinity'::timestamptz), {{}}::text, {{}}::text)"
 
 
 async def inbox(
@@ -215,24 +351,72 @@ async def inbox(
             where.add(f"{column} = {{}}", value)
     if cursor is not None:
         at, names = _read_cursor("inbox", cursor, 2)
-        where.add(
-            "(coalesce(due_at, 'infinity'::timestamptz), stream, id)"
-            " > (coalesce({}::timestamptz, 'infinity'::timestamptz), {}::text, {}::text)",
-            at,
-            *names,
-        )
-    found = await conn.fetch(
-        f"""
-        select *
-        from task
-        {where.sql}
-        order by coalesce(due_at, 'infinity'::timestamptz), stream, id
-        limit {limit + 1}
-        """,
-        *where.values,
-    )
+        where.add(_AFTER_TASK, at, *names)
+    found = await conn.fetch(f"select * from task {where.sql} order by {_BY_TASK} limit {limit + 1}", *where.values)
     rows = [TaskRow(**row) for row in found]
     return _page(rows, limit, lambda row: _write_cursor("inbox", row.due_at, row.stream, row.id))
+
+
+class WorkRow(Frozen):
+    """A task on somebody's desk with the case it belongs to; None for a task of another process."""
+
+    task: TaskRow
+    case: CaseRow | None = None
+
+
+async def work_of(
+    conn: Connection,
+    subject: Subject,
+    registry: Registry,
+    *,
+    kinds: Sequence[str] = (),
+    others: bool = False,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page[WorkRow]:
+    """One page of all that waits for a person in any of their roles, the most urgent first, with the cases.
+
+    These are open tasks for a role where the person holds it, and tasks that name the person; of the former those
+    that name somebody else only with ``others``. The head of a department sees what waits for its handlers.
+    ``kinds`` narrows to tasks of these kinds. Raises ``Refused`` as ``list_cases`` does.
+    """
+    limit = _bounded(limit)
+    where = _Where()
+    where.values.append(subject.person)
+    duties = [way for actor in subject.holds for way in _duties(where, actor, registry)]
+    named = "true" if others else "person is null"
+    where.add("closed_at is null")
+    where.add("(person = $1" + (f" or {named} and ({' or '.join(duties)})" if duties else "") + ")")
+    if kinds:
+        where.add("kind = any({}::text[])", list(kinds))
+    if cursor is not None:
+        at, names = _read_cursor("work", cursor, 2)
+        where.add(_AFTER_TASK, at, *names)
+    found = await _fetch(conn, f"select * from task {where.sql} order by {_BY_TASK} limit {limit + 1}", where.values)
+    tasks = [TaskRow(**row) for row in found]
+    streams = {task.stream for task in tasks[:limit]}
+    cases = await conn.fetch("select * from case_row where id = any($1::text[])", list(streams))
+    known = {row["id"]: CaseRow(**row) for row in cases}
+    rows = [WorkRow(task=task, case=known.get(task.stream)) for task in tasks]
+    return _page(rows, limit, lambda row: _write_cursor("work", row.task.due_at, row.task.stream, row.task.id))
+
+
+_DEPARTMENT = (Role.DEPARTMENT_HANDLER, Role.DEPARTMENT_HEAD)
+
+
+def _duties(where: _Where, actor: Actor, registry: Registry) -> list[str]:
+    """The conditions for the tasks of a role held somewhere."""
+    roles = _DEPARTMENT if actor.role is Role.DEPARTMENT_HEAD else (actor.role,)
+    where.values.append([role.value for role in roles])
+    held = f"role = any(${len(where.values)}::text[])"
+    if actor.grid is not None:
+        where.values.append(actor.grid)
+        return [f"({held} and grid = ${len(where.values)})"]
+    if actor.organisation is not None:
+        below = reach_of(actor, registry).streets
+        where.values.append(sorted(below | {actor.organisation}))
+        return [f"({held} and organisation = any(${len(where.values)}::text[]))"]
+    return [f"({held})"]
 
 
 async def open_tasks_of(conn: Connection, stream: str) -> list[TaskRow]:
@@ -286,10 +470,17 @@ async def one_wish(conn: Connection, id: str) -> WishRow | None:  # noqa: A002 -
     return WishRow(**row) if row else None
 
 
-async def counts_by_stage(conn: Connection, filter: CaseFilter | None = None) -> dict[str, int]:  # noqa: A002
-    """How many cases stand in each stage; stages without a case are absent."""
-    where = _where(filter or CaseFilter())
-    rows = await conn.fetch(f"select stage, count(*) as cases from case_row {where.sql} group by stage", *where.values)
+async def counts_by_stage(
+    conn: Connection,
+    filter: CaseFilter | None = None,  # noqa: A002 - the word of the interface
+    *,
+    reach: Reach = EVERYTHING,
+) -> dict[str, int]:
+    """How many cases within ``reach`` stand in each stage; stages without a case are absent."""
+    where = _Cases(filter or CaseFilter(), reach)
+    rows = await _fetch(
+        conn, f"select c.stage, count(*) as cases from {where.source} {where.sql} group by c.stage", where.values
+    )
     return {row["stage"]: row["cases"] for row in rows}
 
 
