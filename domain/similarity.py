@@ -37,7 +37,7 @@ class Scored(NamedTuple, Generic[T]):
 def plain(text: str) -> str:
     """The text without what two people write differently: widths, capitals, punctuation, blanks.
 
-    The twin of ``cjk_plain`` in the database, by which search works. Idempotent.
+    The twin of ``cjk_plain`` in the database, by which search works.
     """
     return _MARKS.sub("", unicodedata.normalize("NFKC", text).translate(_CAPITALS))
 

@@ -25,7 +25,7 @@ from domain.limits import Instant
 from domain.people import Actor, Role
 from domain.registry import Registry
 from domain.rights import EVERYTHING, Reach, Subject, reach_of
-from domain.similarity import plain
+from domain.similarity import grams, plain
 from ledger.log import Connection
 from ledger.rows import CaseRow, ClockRow, TaskRow, WishRow
 
@@ -192,10 +192,11 @@ class _Cases(_Where):
         """The conditions for one word: its pairs find it by the index, the word itself decides."""
         if not term:
             return []
-        self.values.append(term)
-        place = f"${len(self.values)}::text"
-        # In its plain form a word holds no sign that means something to ``like``.
-        return [f"cjk_grams(t.plain) @> cjk_grams({place})", f"t.plain like '%' || {place} || '%'"]
+        # One letter is looked up by itself, and pairs without their letters: who reckons how many rows there will be
+        # takes every further gram for a further condition. The sign-free ``strpos`` is the word as a whole.
+        self.values += [sorted(grams(term)) or [term], term]
+        number = len(self.values)
+        return [f"cjk_grams(t.plain) @> ${number - 1}::text[]", f"strpos(t.plain, ${number}::text) > 0"]
 
     def _by_name(self, name: str) -> None:
         """What looks like an id may be one, a number of another system, or just a number in a text."""

@@ -20,11 +20,13 @@ return pg_catalog.regexp_replace(
 create function cjk_grams(plain text) returns text[]
 language sql immutable strict parallel safe cost 200
 return (
-    select coalesce(pg_catalog.array_agg(distinct gram), '{}'::text[])
+    select coalesce(
+        pg_catalog.array_agg(pair.a) filter (where pair.a <> ' ')
+        || pg_catalog.array_agg(pair.a || pair.b) filter (where pair.a <> ' ' and pair.b <> ' '),
+        '{}'::text[]
+    )
     from (select pg_catalog.string_to_array(plain, null) as letters) found,
-        lateral unnest(found.letters, found.letters[2:]) as pair (a, b),
-        lateral (values (pair.a), (case when pair.b <> ' ' then pair.a || pair.b end)) as grams (gram)
-    where pair.a <> ' ' and gram is not null
+        lateral unnest(found.letters, found.letters[2:]) as pair (a, b)
 );
 
 create table case_text (

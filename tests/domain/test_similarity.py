@@ -44,11 +44,6 @@ def test_a_score_is_a_share_and_looks_from_both_sides_alike(one: str, other: str
     assert score(one, one) == (1 if plain(one) else 0)
 
 
-@given(st.text(max_size=80))
-def test_the_plain_form_is_final(text: str) -> None:
-    assert plain(plain(text)) == plain(text)
-
-
 def test_the_best_come_first_and_what_is_not_alike_not_at_all() -> None:
     others = [("路灯", "不亮", "other"), ("", "12号楼电梯停运", "near"), ("电梯停运", LIFT, "same")]
 
