@@ -1,8 +1,8 @@
 """A small identity provider: a process of its own on loopback that recognises whoever it is told to.
 
 ``python identity_provider.py <port file> <claims as JSON> <how it misbehaves>``. It serves the discovery document, its
-keys, an authorisation endpoint that sends everybody straight back, and a token endpoint that checks the client's secret,
-the code, the address and PKCE as the standard asks.
+keys, an authorisation endpoint that sends everybody straight back, and a token endpoint that checks the secret of the
+client, the code, the address and PKCE as the standard asks.
 """
 
 import base64
