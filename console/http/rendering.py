@@ -8,6 +8,7 @@ import hashlib
 import secrets
 import uuid
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from console.http.guard import CSRF_COOKIE, CSRF_FIELD, SIZE_COOKIE
 TEMPLATES = Path(__file__).parent.parent / "templates"
 STATIC = Path(__file__).parent.parent / "static"
 COMMAND_ID_FIELD = "_command_id"
+REFRESH_HEADER = "x-refresh"
+"""By which a page that asks again by itself says so."""
 
 
 @cache
@@ -66,21 +69,27 @@ def page(request: Request, template: str, *, caller: Any = None, status: int = 2
 
     Every template also knows ``caller`` (None when signed out), ``language``, ``path``, ``big`` (percent of the print,
     100 to 150), ``exposed`` (plain http beyond this machine), ``csrf_field()`` and ``command_id_field()``.
+    A page that asks again by itself is told 304 when it would show the same.
     """
     caller = caller if caller is not None else getattr(request.state, "caller", None)
     site, forms = request.app.state.site, request.app.state.forms
     browser, fresh = _browser(request, site.cookie(CSRF_COOKIE))
     binding = caller.session.binding if caller is not None and caller.session is not None else ""
 
+    fleeting: list[str] = []
+
     def csrf_token() -> str:
         token: str = forms.token(browser, binding)
+        fleeting.append(token)
         return token
 
     def csrf_field() -> Markup:
         return Markup('<input type="hidden" name="{}" value="{}">').format(CSRF_FIELD, csrf_token())
 
     def command_id_field(given: str | None = None) -> Markup:
-        return Markup('<input type="hidden" name="{}" value="{}">').format(COMMAND_ID_FIELD, given or new_command_id())
+        value = given or new_command_id()
+        fleeting.append(value)
+        return Markup('<input type="hidden" name="{}" value="{}">').format(COMMAND_ID_FIELD, value)
 
     chosen = request.cookies.get(SIZE_COOKIE)
     content = (
@@ -99,11 +108,22 @@ def page(request: Request, template: str, *, caller: Any = None, status: int = 2
         )
     )
     answer = HTMLResponse(content, status)
+    if status == HTTPStatus.OK and REFRESH_HEADER in request.headers:
+        tag = answer.headers["etag"] = _tag(content, fleeting)
+        if request.headers.get("if-none-match") == tag:
+            return HTMLResponse(None, HTTPStatus.NOT_MODIFIED, {"etag": tag})
     if fresh:
         answer.set_cookie(
             site.cookie(CSRF_COOKIE), browser, secure=site.secure, httponly=True, samesite="lax", path="/"
         )
     return answer
+
+
+def _tag(content: str, fleeting: list[str]) -> str:
+    """What stays the same as long as the page shows the same; the tokens of its forms are others every time."""
+    for value in fleeting:
+        content = content.replace(value, "", 1)
+    return f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
 
 
 def _browser(request: Request, cookie: str) -> tuple[str, bool]:

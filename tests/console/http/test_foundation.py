@@ -101,3 +101,18 @@ async def test_what_there_is_not_is_told_on_a_page(reading_doors: Doors, path: s
 
     assert answer.status_code in (303, 404)
     assert "traceback" not in answer.text.lower()
+
+
+async def test_a_page_that_asks_again_by_itself_is_told_when_it_would_show_the_same(reading_doors: Doors) -> None:
+    browser = reading_doors.browser()
+    first = await browser.get("/sign-in", headers={"x-refresh": "yes"})
+    tag = first.headers["etag"]
+
+    again = await browser.get("/sign-in", headers={"x-refresh": "yes", "if-none-match": tag})
+    english = await browser.get("/sign-in", headers={"x-refresh": "yes", "if-none-match": tag, "cookie": "lang=en"})
+    by_hand = await browser.get("/sign-in", headers={"if-none-match": tag})
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert english.status_code == 200
+    assert by_hand.status_code == 200
+    assert "etag" not in by_hand.headers
