@@ -15,6 +15,7 @@ import asyncpg
 import yaml
 from pydantic import TypeAdapter
 
+from console.demo.pictures import Pictures
 from console.desk import Desk, new_stream
 from domain.base import Frozen
 from domain.case.state import Case
@@ -91,12 +92,21 @@ class Street:
         *,
         at_once: int = 8,
         told: Callable[[Matter, str], None] = lambda _matter, _stage: None,
+        pictures: Pictures | None = None,
     ) -> None:
         self.desk = desk
         self.pool = pool
         self.registry = registry
         self._turns = asyncio.Semaphore(at_once)
         self._told = told
+        self._pictures = pictures
+
+    async def photograph(self, matter: Matter, by: Actor, kind: str, caption: str) -> dict[str, str]:
+        """A picture as evidence; without a place to keep pictures the digest is that of the caption."""
+        if self._pictures is not None:
+            return await self._pictures.take(by.person, kind, matter.request.title)
+        digest = hashlib.sha256(f"{matter.id}/{caption}".encode()).hexdigest()
+        return {"kind": kind, "ref": caption, "digest": digest}
 
     async def act(self, matter: Matter, actor: Actor, kind: str, **fields: Any) -> Answer:
         """Submit one command; fields that are None are left out. Raises ``Refused`` as the desk does."""
@@ -159,12 +169,6 @@ async def refused(matter: Matter, code: str, act: Awaitable[Answer]) -> None:
         raise NotAsScripted(f"{', '.join(answer.kinds)} ≠ {code}")
 
 
-def photograph(matter: Matter, kind: str, name: str) -> dict[str, str]:
-    """A picture on the record; the demo has none, so the digest is that of its caption."""
-    caption = f"{matter.id}/{name}"
-    return {"kind": kind, "ref": name, "digest": hashlib.sha256(caption.encode()).hexdigest()}
-
-
 class Person:
     """One person acting in one role, with every verb of the processes."""
 
@@ -175,6 +179,9 @@ class Person:
     async def act(self, matter: Matter, kind: str, **fields: Any) -> Answer:
         """Any command in its own words."""
         return await self._street.act(matter, self.actor, kind, **fields)
+
+    async def _photograph(self, matter: Matter, kind: str, caption: str) -> dict[str, str]:
+        return await self._street.photograph(matter, self.actor, kind, caption)
 
     # --- the case: noticed, settled at once, not taken on, taken back ---
 
@@ -192,11 +199,12 @@ class Person:
             category=asked.category,
             urgency=category.urgency.value if category and category.urgency else None,
             channel=channel,
+            evidence=[await self._photograph(case, "before", "发现")] if self.actor.grid else None,
         )
 
     async def handle_on_spot(self, case: Matter) -> Answer:
         """Settle it at once, with a picture before and one after."""
-        pictures = [photograph(case, "before", "处置前"), photograph(case, "after", "处置后")]
+        pictures = [await self._photograph(case, "before", "处置前"), await self._photograph(case, "after", "处置后")]
         return await self.act(case, "handle_on_spot", measures=case.result, evidence=pictures)
 
     async def decline(self, case: Matter, reason: str) -> Answer:
@@ -272,14 +280,14 @@ class Person:
     async def strike_off(self, case: Matter) -> Answer:
         """Claim that the department's part is done."""
         work = {"people": 2, "minutes": 45, "vehicles": 1}
-        pictures = [photograph(case, "after", f"{self.actor.organisation}-处置后")]
+        pictures = [await self._photograph(case, "after", f"{self.actor.organisation}-处置后")]
         return await self.act(case, "strike_off", measures=case.result, workload=work, evidence=pictures)
 
     # --- checking, signing, telling ---
 
     async def verify(self, case: Matter, *, passed: bool = True, note: str | None = None) -> Answer:
         """Look at the result where it is."""
-        pictures = [photograph(case, "after", "现场核查")]
+        pictures = [await self._photograph(case, "after", "现场核查")]
         return await self.act(case, "verify", passed=passed, note=note, evidence=pictures)
 
     async def sign(self, case: Matter) -> Answer:

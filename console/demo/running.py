@@ -18,11 +18,14 @@ from console.demo.checking import Checker, Verdict
 from console.demo.logins import Login, give_logins
 from console.demo.paths import PATHS
 from console.demo.people import NEIGHBOURHOOD, Street
+from console.demo.pictures import Pictures
 from console.demo.playing import matters, play
 from console.demo.rules import CONNECTED, DEMO_BOOK, NOT_THEIRS, THEIR_PROPOSAL
 from console.demo.showing import Progress, show_logins, show_outcome, show_what_next
+from console.demo.waiting import leave_waiting
 from console.desk import Desk
 from console.failing import DONE, INTERRUPTED, REFUSED
+from console.files.keeping import Files
 from console.instance import find_door, make_instance, make_key
 from console.session import open_ledger, options
 from domain.errors import Refused
@@ -137,8 +140,11 @@ class _Demo:
             desk = Desk(client, pool, Vault(key), task_queue=settings.task_queue)
             cast = matters()
             with Progress(cast) as progress:
-                street = Street(desk, pool, registry, at_once=_AT_ONCE, told=progress.told)
+                pictures = Pictures(pool, Files.of(settings))
+                street = Street(desk, pool, registry, at_once=_AT_ONCE, told=progress.told, pictures=pictures)
                 verdicts = await play(street, Checker(client, pool), cast, progress.done)
+            if not self._once:
+                await leave_waiting(Street(desk, pool, registry, at_once=_AT_ONCE, pictures=pictures))
             logins = await give_logins(pool, Access.open(pool, settings), registry)
         finally:
             await asyncio.shield(pool.close())

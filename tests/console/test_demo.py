@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import psutil
 import pytest
 from temporalio.client import Client
@@ -164,6 +165,9 @@ async def test_an_act_that_was_not_refused_is_found(stage: Stage) -> None:
     assert matter.refusals == []
 
 
+_BUSY = ("grid_worker", "grid_head", "vanguard_captain", "community", "street_dispatcher", "department_handler")
+"""The roles for which the demo leaves work."""
+
 # --- the real thing ----------------------------------------------------------------------------------------------
 
 
@@ -223,3 +227,19 @@ async def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> No
     assert json.loads(out)["error"]["code"] == "instance.folder_not_ours"
     assert process.returncode != 0
     assert [each.name for each in tmp_path.iterdir()] == ["letter.txt"]
+
+
+async def test_a_visitor_finds_something_to_do_in_every_role(tmp_path: Path) -> None:
+    process = await demo("--json", folder=tmp_path)
+    assert process.stdout is not None
+    summary = json.loads(await process.stdout.readline())
+    tokens = {each["role"]: each["token"] for each in summary["logins"]}
+    waiting: dict[str, int] = {}
+    async with httpx.AsyncClient(base_url=summary["url"], trust_env=False, timeout=30) as client:
+        for role in _BUSY:
+            answer = await client.get("/api/v1/tasks", headers={"Authorization": f"Bearer {tokens[role]}"})
+            waiting[role] = len(answer.json()["items"])
+    process.send_signal(signal.SIGINT)
+    await process.communicate()
+
+    assert min(waiting.values()) > 0, waiting
