@@ -65,8 +65,8 @@ class CaseFilter(Frozen):
     is not.
 
     ``q`` are words that must all stand in title or text, whatever their width, case and punctuation; it also finds
-    a case by the beginning of its id and by its number in another system. Longer searches than ``WORDS_LIMIT``
-    are cut, as are words after ``TERMS_LIMIT``; blanks only ask for nothing.
+    a case by the beginning of its id and by its number in another system. Words after ``TERMS_LIMIT`` are not looked
+    at; blanks only ask for nothing.
     """
 
     stages: tuple[str, ...] = ()
@@ -176,7 +176,9 @@ class _Cases(_Where):
             self.add("c.registered_at < {}", filter.registered_to)
 
     def _search(self, words: str) -> None:
-        words = words[:WORDS_LIMIT].replace("\0", "").strip().lower()
+        words = words.replace("\0", "").strip().lower()
+        if len(words) > WORDS_LIMIT:
+            raise Refused("search.too_long", field="q", limit=WORDS_LIMIT)
         if not words:
             return
         if _ID.fullmatch(words):
@@ -264,7 +266,7 @@ async def list_cases(
     """One page of the cases within ``reach``.
 
     Raises ``Refused`` ``feed.bad_cursor`` for a cursor that is not of this list and order, ``field.invalid`` for a
-    limit outside 1 to 200.
+    limit outside 1 to 200, ``search.too_long`` for more words than ``WORDS_LIMIT`` characters.
     """
     where, limit = _Cases(filter or CaseFilter(), reach), _bounded(limit)
     sort = Sort(sort)

@@ -7,11 +7,12 @@ from typing import Any
 import asyncpg
 import pytest
 
+from domain.errors import Refused
 from domain.people import Actor, Role
 from domain.rights import EVERYTHING, NOTHING, Reach, Subject
 from domain.similarity import plain
 from ledger.log import Json
-from ledger.queries import CaseFilter, Sort, WorkRow, count_cases, counts_by_stage, list_cases, work_of
+from ledger.queries import WORDS_LIMIT, CaseFilter, Sort, WorkRow, count_cases, counts_by_stage, list_cases, work_of
 from ledger.suggestions import Habit, similar_cases, usual_leads, whistled_for
 from tests.ledger.facts import NOON, case_row, fact, task_row, write
 from tests.neighbourhood import registry
@@ -80,7 +81,6 @@ async def _found(conn: asyncpg.Connection, q: str, **others: object) -> list[str
         ("202602", ["case-9f00"]),
         ("9f0", []),
         ("20260", []),
-        ("纸箱" + "满" * 200, []),
         ("没有这个词", []),
     ],
 )
@@ -88,6 +88,14 @@ async def test_words_find_what_a_clerk_means(conn: asyncpg.Connection, q: str, i
     await _store_cases(conn)
 
     assert await _found(conn, q) == ids
+
+
+async def test_a_search_has_its_bounds(conn: asyncpg.Connection) -> None:
+    with pytest.raises(Refused) as refused:
+        await list_cases(conn, CaseFilter(q="满" * (WORDS_LIMIT + 1)))
+
+    assert refused.value.code == "search.too_long"
+    assert await _found(conn, "满" * WORDS_LIMIT) == []
 
 
 async def test_a_short_number_is_looked_for_in_words_only(conn: asyncpg.Connection) -> None:
