@@ -10,7 +10,7 @@ from typing import Any
 
 from console import output, words
 from console.acts import actor_for, clean, find_stream, new_command_id, read_command
-from console.session import ledger, open_desk
+from console.session import hand_out, ledger, open_desk
 from domain.errors import Refused
 from domain.limits import limit
 from domain.people import Actor
@@ -197,10 +197,16 @@ async def new(process: str, kind: str, source: str, *, person: str, role: str | 
         answer = await desk.open(
             opening.stream, actor, opening.command, command_id=opening.command_id, private=opening.private
         )
-    _show_answer(process, answer, opening.masked, actor, kept=True)
+        code = None
+        if process == "case":
+            async with pool.acquire() as conn:
+                code = await hand_out(conn, opening.stream, opening.private.get("reporter_phone"), actor.person)
+    _show_answer(process, answer, opening.masked, actor, kept=True, code=code)
 
 
-def _show_answer(process: str, answer: Answer, masked: tuple[str, ...], actor: Actor, *, kept: bool) -> None:
+def _show_answer(
+    process: str, answer: Answer, masked: tuple[str, ...], actor: Actor, *, kept: bool, code: str | None = None
+) -> None:
     zh, en = PROCESSES[process].stage_names[answer.stage]
 
     def draw() -> None:
@@ -215,7 +221,11 @@ def _show_answer(process: str, answer: Answer, masked: tuple[str, ...], actor: A
             f"id {answer.stream}  events {answer.seq_from}–{answer.seq_to}  command id {answer.command_id}",
         )
 
-    output.result({**answer.model_dump(mode="json"), "actor": actor, "masked": masked}, draw)
+        if code is not None:
+            output.line(f"居民查询码 {code}，请交给居民。", f"Tracking code for the resident: {code}")
+
+    told = {} if code is None else {"tracking_code": code}
+    output.result({**answer.model_dump(mode="json"), "actor": actor, "masked": masked, **told}, draw)
     if masked:
         where = "、".join(masked)
         rest = ("原文已存入保密库。", "the original is in the vault") if kept else ("原文未保存。", "it was not kept")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from console.desk import Desk
+    from ledger.log import Connection
     from runtime.endpoints import Endpoints
 
 APP_ROLE = "bihuan_app"
@@ -122,3 +123,12 @@ async def open_desk(pool: "asyncpg.Pool", *, patience: timedelta = timedelta(sec
         await vault.check(conn)
     client = await connect(endpoints.temporal, endpoints.namespace, patience=_PATIENCE)
     return Desk(client, pool, vault, task_queue=chosen.task_queue, patience=patience)
+
+
+async def hand_out(conn: "Connection", stream: str, phone: str | None, person: str) -> str:
+    """The tracking code of a request just registered by ``person``; the same one when it is registered again."""
+    from console.tracking import Tracking
+    from ledger.vault import MasterKey
+
+    tracking = Tracking(MasterKey.load(settings().key_file))
+    return await tracking.issue(conn, stream, phone, by=person, at=datetime.now(UTC))

@@ -13,7 +13,9 @@ from typing import Any
 from console.acts import choose_actor, clean
 from console.acts import new_command_id as checked_id
 from console.http.caller import Caller
+from console.http.office import Office
 from console.opening import Opening, prepare_opening
+from console.tracking import Tracking
 from domain.errors import Refused
 from domain.people import Actor, Role
 from domain.process import Answer
@@ -24,6 +26,12 @@ from ledger.files import strangers
 from ledger.log import Connection, Recorded, events_of, history
 from ledger.queries import one_case, one_wish
 from ledger.rows import CaseRow, WishRow
+from runtime.logging import get_logger
+from runtime.pool import AWAY
+
+log = get_logger(__name__)
+
+_NO_CODE: tuple[type[Exception], ...] = (Refused, *AWAY)
 
 _MOST_EVIDENCE = 100
 """More than any command takes; whoever sends more is refused by its parsing."""
@@ -31,12 +39,17 @@ _MOST_EVIDENCE = 100
 
 @dataclass(frozen=True)
 class Acted:
-    """A recorded act: the answer, who acted, what was masked, and whether it had been recorded before."""
+    """A recorded act: the answer, who acted, what was masked, and whether it had been recorded before.
+
+    ``tracking`` is the code for the resident of a request that was registered; None where none could be made now, and
+    ``/tracking/slips/<id>`` hands it out.
+    """
 
     answer: Answer
     actor: Actor
     masked: tuple[str, ...] = ()
     repeated: bool = False
+    tracking: str | None = None
 
 
 async def row_of(conn: Connection, stream: str) -> CaseRow | WishRow:
@@ -100,7 +113,19 @@ async def open_process(
     answer = await office.desk.open(
         opening.stream, actor, opening.command, command_id=opening.command_id, private=opening.private
     )
-    return Acted(answer, actor, opening.masked, repeated=known is not None)
+    tracking = await _tracking(office, opening, actor) if process == "case" else None
+    return Acted(answer, actor, opening.masked, repeated=known is not None, tracking=tracking)
+
+
+async def _tracking(office: Office, opening: Opening, actor: Actor) -> str | None:
+    """The code for the resident. The request is registered: nothing that fails here may look as if it was not."""
+    phone = opening.private.get("reporter_phone")
+    try:
+        async with office.pool.acquire() as conn:
+            return await Tracking(office.key).issue(conn, opening.stream, phone, by=actor.person, at=datetime.now(UTC))
+    except _NO_CODE as error:
+        log.warning("tracking_not_issued", kind=type(error).__name__, stream=opening.stream)
+        return None
 
 
 async def _check_evidence(conn: Connection, caller: Caller, stream: str, command: Mapping[str, Any]) -> None:
