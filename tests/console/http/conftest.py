@@ -13,10 +13,11 @@ from runtime.pool import open_pool
 from runtime.settings import Settings
 from tests.console.http.doors import Doors, open_doors
 from tests.console.http.signing import Clock, Front, quick_hash
-from tests.workflows.conftest import furnished_database, template
+from tests.workflows.clockwork import Clockwork
+from tests.workflows.conftest import clockwork, furnished_database, template
 from tests.workflows.office import Office, open_office
 
-__all__ = ["furnished_database", "template"]
+__all__ = ["clockwork", "furnished_database", "template"]
 
 
 @pytest.fixture
@@ -32,9 +33,9 @@ async def reading_doors(furnished_database: str, tmp_path: Path) -> AsyncIterato
 
 
 @pytest.fixture
-async def working_office(furnished_database: str, temporal_env: object, tmp_path: Path) -> AsyncIterator[Office]:
-    """An office of the small neighbourhood with a worker, in which acts are recorded."""
-    async with open_office(temporal_env.client, furnished_database, tmp_path / "key", cached=True) as office:  # type: ignore[attr-defined]
+async def working_office(furnished_database: str, clockwork: Clockwork, tmp_path: Path) -> AsyncIterator[Office]:
+    """An office of the small neighbourhood with a worker, in which acts are recorded and time runs as outside."""
+    async with open_office(clockwork.client, furnished_database, tmp_path / "key", cached=True) as office:
         yield office
 
 

@@ -154,7 +154,7 @@ async def test_the_resident_settles_the_request_by_their_word(working_office: Of
     assert [each.status_code for each in answers] == [303, 303]
     assert (await working_office.kinds(stream)).count("visited") == 1
     (visited,) = [each for each in await working_office.events(stream) if each.kind == "visited"]
-    assert visited.body["by"] == {"person": "resident", "role": "resident", "organisation": None, "grid": None}
+    assert visited.body["by"] == {"person": "resident", "role": "resident"}
     assert NAME not in str(visited.body)
     assert (await working_office.state(stream)).stage == "settled"
     after = await browser.get(answers[0].headers["location"])
