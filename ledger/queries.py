@@ -135,7 +135,12 @@ class _Cases(_Where):
             return
         ways = [
             self._way(f"c.{column} = ", codes)
-            for column, codes in (("street", reach.streets), ("community", reach.communities), ("grid", reach.grids))
+            for column, codes in (
+                ("street", reach.streets),
+                ("community", reach.communities),
+                ("grid", reach.grids),
+                ("opened_by", reach.people),
+            )
             if codes
         ]
         if reach.departments:

@@ -91,6 +91,9 @@ create index case_text_registered on case_text (registered_at desc, id desc);
 -- The number another system knows a case by, without naming that system.
 create index case_row_external_id on case_row (external_id) where external_id is not null;
 
+-- Whoever registered a case reaches it wherever it lies.
+create index case_row_opened_by on case_row (opened_by, registered_at desc, id desc);
+
 -- The lists of the supervisor's desk: few of very many cases.
 create index case_row_open on case_row (registered_at desc, id desc) where not finished;
 create index case_row_light on case_row (light, coalesce(due_at, 'infinity'::timestamptz), id) where light <> 'green';
