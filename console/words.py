@@ -122,6 +122,17 @@ EVENT: Words = {
     "wish_lapsed": ("心愿过期", "wish lapsed"),
     "wish_closed": ("心愿办结", "wish closed"),
 }
+CHANNEL: Words = {
+    "grid": ("网格巡查", "found on the round"),
+    "visit": ("居民来访", "the resident came"),
+    "phone": ("电话反映", "by telephone"),
+    "chat_group": ("居民群", "residents' chat group"),
+    "community": ("社区发现", "found by the community"),
+    "street": ("街道发现", "found by the street"),
+    "hotline": ("热线转办", "hotline"),
+    "resident": ("居民自报", "by the resident"),
+    "import": ("批量导入", "import"),
+}
 EVIDENCE: Words = {
     "before": ("处置前", "before"),
     "after": ("处置后", "after"),

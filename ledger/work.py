@@ -1,7 +1,7 @@
 """What somebody must do now: the open tasks of all roles of a person, in the order in which they are due.
 
-Owns the question which tasks wait for whom, as far as rows can tell; the case's own rules decide when somebody acts. Every
-role is one range of an index of open tasks, so a page costs the same however many tasks there are.
+Owns the question which tasks wait for whom, as far as rows can tell; the case's own rules decide when somebody acts.
+Every role is one range of an index of open tasks, so a page costs the same however many tasks there are.
 """
 
 from collections.abc import Iterator, Sequence
@@ -197,3 +197,23 @@ async def count_work(
         *value.values,
     )
     return [Waiting(**row) for row in rows]
+
+
+async def usual_categories(conn: Connection, community: str, *, among: int = 300, limit: int = 8) -> list[str]:
+    """The categories that the youngest ``among`` cases of a community have most, the most frequent first."""
+    rows = await conn.fetch(
+        """
+        select category
+        from (
+            select category from case_row where community = $1 order by registered_at desc, id desc limit $2
+        ) youngest
+        where category is not null
+        group by category
+        order by count(*) desc, category
+        limit $3
+        """,
+        community,
+        among,
+        limit,
+    )
+    return [row["category"] for row in rows]
