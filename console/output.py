@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,34 @@ def console(*, stderr: bool = False) -> "Console":
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=False, width=width)
 
 
+@dataclass(frozen=True)
+class Block:
+    """A part of a sheet as a page shows it: a ``head``, a ``line``, ``fields`` (name, value) or a ``table``."""
+
+    kind: str
+    text: str = ""
+    heads: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+_gathered: ContextVar[list[Block] | None] = ContextVar("gathered", default=None)
+
+
+def gather(draw: Callable[[], None]) -> tuple[Block, ...]:
+    """What ``draw`` would print, as blocks for a page: people at a desk see the same sheets as at the command line."""
+    blocks: list[Block] = []
+    token = _gathered.set(blocks)
+    try:
+        draw()
+    finally:
+        _gathered.reset(token)
+    return tuple(blocks)
+
+
+def _plain(value: object) -> str:
+    return "-" if value is None else local(value) if isinstance(value, datetime) else str(value)
+
+
 def print_json(value: object) -> None:
     """One JSON value on one line of standard output, at once."""
     text = json.dumps(to_jsonable_python(value, by_alias=True), ensure_ascii=False, separators=(", ", ": "))
@@ -97,7 +126,12 @@ def result(value: object, draw: Callable[[], None]) -> None:
 
 
 def line(zh: str, en: str) -> None:
-    """A sentence on standard output."""
+    """A sentence on standard output; one that begins on a new line heads what follows."""
+    if (blocks := _gathered.get()) is not None:
+        text = say(zh, en)
+        if text:
+            blocks.append(Block("head" if text.startswith("\n") else "line", text.strip()))
+        return
     console().print(say(zh, en), soft_wrap=True)
 
 
@@ -109,6 +143,10 @@ def note(zh: str, en: str) -> None:
 
 def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
     """A table on standard output; columns are named in both languages. Where it is too wide the widest columns fold."""
+    if (blocks := _gathered.get()) is not None:
+        texts = tuple(tuple(map(_plain, row)) for row in rows)
+        blocks.append(Block("table", title or "", tuple(say(zh, en) for zh, en in columns), texts))
+        return
     from rich.table import Table
     from rich.text import Text
 
@@ -146,6 +184,10 @@ def _whole(widths: Sequence[int], room: int) -> set[int]:
 
 def fields(rows: Iterable[tuple[str, str, object]]) -> None:
     """A sheet on standard output: a name (Chinese, English) and its value on each line; empty values are left out."""
+    if (blocks := _gathered.get()) is not None:
+        shown = tuple((say(zh, en), _plain(value)) for zh, en, value in rows if value not in (None, "", ()))
+        blocks.append(Block("fields", rows=shown))
+        return
     from rich.table import Table
     from rich.text import Text
 

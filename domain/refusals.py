@@ -1010,6 +1010,20 @@ CATALOGUE: dict[str, Entry] = {
         "看板地址无效或已过期。", "请向督办员索取新的地址。",
         "The address of the board is not valid or has expired.", "Ask the supervisor for a new one.",
     ),
+    # --- administration ---------------------------------------------------------------------------------------
+    "draft.unknown": Entry(
+        "没有这份待确认的文件，可能已确认、已放弃或超过一天。", "请重新上传。",
+        "There is no such file to confirm; it was confirmed, thrown away or waited for more than a day.",
+        "Upload it again.",
+    ),
+    "draft.no_file": Entry(
+        "没有选择文件。", "请选择要上传的文件。",
+        "No file was chosen.", "Choose the file to upload.",
+    ),
+    "adoption.unknown": Entry(
+        "没有这次推行记录。", "请从列表进入。",
+        "There is no such run.", "Start from the list.",
+    ),
     # --- residents' own page ----------------------------------------------------------------------------------
     "tracking.no_match": Entry(
         "查询码与手机号后四位不符。", "请核对后重试，或致电社区。",

@@ -1,7 +1,7 @@
-"""Registry files: one YAML file, or a folder of CSV files, read into rows that remember where they stand.
+"""Registry files: a YAML file, a workbook, or a folder of CSV files, read into rows that remember where they stand.
 
-Owns the reading. Must not judge the rows: ``domain.registry_check`` does. The sections of a YAML file and the names
-of the CSV files are those of ``domain.registry_problem.SECTIONS``.
+Owns the reading. Must not judge the rows: ``domain.registry_check`` does. The sections of a YAML file, the sheets of a
+workbook and the names of the CSV files are those of ``domain.registry_problem.SECTIONS``.
 """
 
 import csv
@@ -13,10 +13,14 @@ import yaml
 
 from domain.errors import Refused
 from domain.registry_problem import SECTIONS, RawRegistry, RawRow, Where
+from ledger.tables import read_sheets
+
+WORKBOOKS = (".xlsx", ".xls", ".ods")
 
 
 def read_registry_files(path: Path) -> RawRegistry:
-    """The rows of a YAML file or of a folder with ``organisations.csv``, ``grids.csv`` and so on.
+    """The rows of a YAML file, of a workbook with a sheet for each section, or of a folder with ``organisations.csv``,
+    ``grids.csv`` and so on.
 
     Text stays text: a CSV cell is never turned into a number, so codes keep their leading zeros; what YAML reads as
     a number is left so and found by the checks. Raises ``Refused`` ``file.unreadable`` with file
@@ -30,7 +34,26 @@ def read_registry_files(path: Path) -> RawRegistry:
         return RawRegistry(tuple(row for file in present for row in _csv_rows(file)))
     if not path.is_file():
         raise Refused("file.unreadable", path=path.name, reason="没有这个文件", reason_en="no such file")
+    if path.suffix.lower() in WORKBOOKS:
+        return RawRegistry(tuple(_sheet_rows(path)))
     return RawRegistry(tuple(_yaml_rows(path)))
+
+
+def _sheet_rows(path: Path) -> Iterator[RawRow]:
+    """The rows of a workbook; its first line of each sheet names the columns. Other sheets are the office's own."""
+    sheets = [sheet for sheet in read_sheets(path) if sheet.name.strip().lower() in SECTIONS]
+    if not sheets:
+        raise Refused("file.unreadable", path=path.name, reason=" / ".join(SECTIONS))
+    for sheet in sheets:
+        section = sheet.name.strip().lower()
+        first = next(index for index, row in enumerate(sheet.rows) if any(row))
+        heads = sheet.rows[first]
+        for index, row in enumerate(sheet.rows[first + 1 :], start=first + 1):
+            if any(cell for head, cell in zip(heads, row, strict=False) if not head):
+                raise _unreadable(path.name, sheet.number(index), "columns ≠ header")
+            values = {head: cell for head, cell in zip(heads, row, strict=False) if head}
+            if any(values.values()):
+                yield RawRow(Where(file=path.name, section=section, row=sheet.number(index)), values)
 
 
 def _unreadable(file: str, row: int, reason: object) -> Refused:

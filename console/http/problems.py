@@ -65,6 +65,8 @@ _EXACT: Mapping[str, int] = {
     "command.failed": 500,
     "board.link_invalid": 403,
     "tracking.no_match": 404,
+    "draft.unknown": 404,
+    "adoption.unknown": 404,
     "tracking.slow_down": 429,
     "tracking.ended": 401,
     "postgres.unreachable": 503,

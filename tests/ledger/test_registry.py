@@ -18,6 +18,7 @@ from ledger.registry import Change, changes, load_registry, read_registry, read_
 from ledger.registry_files import read_registry_files
 from runtime.pool import open_pool
 from tests.neighbourhood import EXAMPLE_BOOK
+from tests.workbooks import xlsx
 
 YAML = """\
 organisations:
@@ -260,3 +261,36 @@ async def test_the_application_reads_the_registry(conn: asyncpg.Connection, tmp_
     await conn.execute("set role bihuan_app")
 
     assert await read_registry(conn) == expected
+
+
+def test_a_workbook_is_read_sheet_by_sheet_and_says_where_it_is_wrong(tmp_path: Path) -> None:
+    book = tmp_path / "登记册.xlsx"
+    book.write_bytes(
+        xlsx(
+            {
+                "说明": [["本表由街道维护"]],
+                "organisations": [
+                    ["code", "name", "kind", "parent"],
+                    ["S01", "杏林街道", "street", ""],
+                    [],
+                    ["C01", "东塘社区", "community", "S09"],
+                ],
+            }
+        )
+    )
+
+    raw = read_registry_files(book)
+
+    assert [(row.where.section, row.where.row, row.values["code"]) for row in raw.rows] == [
+        ("organisations", 2, "S01"),
+        ("organisations", 4, "C01"),
+    ]
+    assert {problem.where.row for problem in check(raw)} == {4}
+
+
+def test_a_workbook_without_any_known_sheet_is_refused(tmp_path: Path) -> None:
+    book = tmp_path / "x.xlsx"
+    book.write_bytes(xlsx({"Sheet1": [["a"], ["b"]]}))
+
+    with pytest.raises(Refused, match=r"file\.unreadable"):
+        read_registry_files(book)
