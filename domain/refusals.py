@@ -1006,6 +1006,15 @@ CATALOGUE: dict[str, Entry] = {
         "The search is longer than {limit} characters.", "Use a few words.",
     ),
     # --- figures and the board --------------------------------------------------------------------------------
+    "stats.unknown_measure": Entry(
+        "没有这个统计指标。", "请从统计页面选择指标。",
+        "There is no such figure.", "Choose one on the page of statistics.",
+    ),
+    "period.invalid": Entry(
+        "统计时段不正确：结束日期不能早于开始日期，最长 {years} 年。", "请调整起止日期。",
+        "The period will not do: it must not end before it begins, and last {years} years at most.",
+        "Change the two dates.",
+    ),
     "board.link_invalid": Entry(
         "看板地址无效或已过期。", "请向督办员索取新的地址。",
         "The address of the board is not valid or has expired.", "Ask the supervisor for a new one.",

@@ -1,8 +1,8 @@
 """From states to rows: what the read models say about a process after a command.
 
-Owns the folds into ``case_row``, ``task``, ``clock``, ``wish`` and ``notice``. The same
-function serves the append and the
-rebuild, so that a rebuilt row cannot differ from the one written at the time. Pure; must not read a table.
+Owns the folds into ``case_row``, ``case_figure``, ``task``, ``clock``, ``wish`` and ``notice``. The same function
+serves the append and the rebuild, so that a rebuilt row cannot differ from the one written at the time. Pure; must not
+read a table.
 """
 
 import uuid
@@ -11,12 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from domain.case.state import Case
+from domain.case.vocabulary import Mode
 from domain.clocks import Clock
+from domain.figures import facts_of
 from domain.notices import Notice
 from domain.process import Event, Plan, Task
 from domain.wish import Wish
 from ledger.log import Json
-from ledger.rows import CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
+from ledger.rows import CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
 
 _NAMES = uuid.UUID("0c7d9a52-31b4-4f0e-9f5e-7b0f5b7f2f6e")
 
@@ -38,6 +40,8 @@ def project(
     state, plan = after
     process = stream.partition("-")[0]
     rows: Rows = {process_row: [row] for process_row, row in (_ROW[type(state)](stream, seq, at, state, plan),)}
+    if isinstance(state, Case) and not _same(figured := _figure(stream, state), before and _figure(stream, before[0])):
+        rows["case_figure"] = [figured.model_dump(mode="json")]
     rows["task"] = _tasks(stream, process, at, before[1].tasks if before else (), plan.tasks)
     known = {clock.id: clock for clock in _clocks(before[0])} if before else {}
     changed = (clock for clock in _clocks(state) if not _same(known.get(clock.id), clock))
@@ -112,6 +116,25 @@ def _case(stream: str, seq: int, at: datetime, state: Case, plan: Plan) -> tuple
         open_orders=len(state.open_orders),
     )
     return "case_row", row.model_dump(mode="json")
+
+
+def _figure(stream: str, state: Case) -> CaseFigureRow:
+    return CaseFigureRow(
+        id=stream,
+        street=state.place.street,
+        community=state.place.community,
+        grid=state.place.grid,
+        category=state.category,
+        urgency=state.urgency.value,
+        departments=state.departments,
+        lead=state.lead.department if state.lead else None,
+        opened_by=state.registered_by.person,
+        rules_version=state.rules.version,
+        on_the_spot=state.mode is Mode.ON_THE_SPOT,
+        registered_at=state.registered_at,
+        settled_at=state.settled_at,
+        **dict(facts_of(state)),
+    )
 
 
 def _wish(stream: str, seq: int, at: datetime, state: Wish, plan: Plan) -> tuple[str, Json]:

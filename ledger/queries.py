@@ -1,49 +1,30 @@
 """Questions about the read models: lists with filters, search and keyset paging, one case, inboxes, clocks, counts.
 
-Owns the cursors of pages and how far a list reaches: rows out of the asker's ``Reach`` never leave the database.
-Must not read the log and must not write. A page goes on from the last row shown, so that rows that come or go in
-between shift nothing.
+Owns how far a list reaches: rows out of the asker's ``Reach`` never leave the database. Must not read the log and must
+not write.
 """
 
-import base64
-import binascii
-import json
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
 
-import asyncpg
 from pydantic import Field
 
 from domain.base import Frozen
 from domain.case.vocabulary import LEVELS, Level
-from domain.errors import Refused
 from domain.limits import Instant
 from domain.people import Actor, Role
 from domain.registry import Registry
 from domain.rights import EVERYTHING, Reach, Subject, reach_of
 from domain.similarity import grams, plain
 from ledger.log import Connection
+from ledger.paging import PAGE_LIMIT as PAGE_LIMIT
+from ledger.paging import Page as Page
+from ledger.paging import Where, bounded, fetch, page_of, read_cursor, write_cursor
 from ledger.rows import CaseRow, ClockRow, TaskRow, WishRow
-
-PAGE_LIMIT = 200
-"""Most rows of one page."""
 
 WORDS_LIMIT, TERMS_LIMIT = 100, 8
 """Longest search in characters, and most words of it that are looked at."""
-
-R = TypeVar("R", bound=Frozen)
-
-
-@dataclass(frozen=True)
-class Page(Generic[R]):
-    """Some rows, and the cursor of the page after them; None when this is the last one."""
-
-    items: tuple[R, ...]
-    next: str | None
 
 
 class Sort(StrEnum):
@@ -91,24 +72,6 @@ class CaseFilter(Frozen):
     registered_to: Instant | None = Field(default=None)
 
 
-class _Where:
-    """Conditions and their numbered values; values never become part of the statement."""
-
-    def __init__(self) -> None:
-        self._conditions: list[str] = []
-        self.values: list[Any] = []
-
-    def add(self, condition: str, *values: object) -> None:
-        """Add a condition in which ``{}`` stand for the values."""
-        places = [f"${len(self.values) + number}" for number in range(1, len(values) + 1)]
-        self._conditions.append(condition.format(*places))
-        self.values.extend(values)
-
-    @property
-    def sql(self) -> str:
-        return "where " + " and ".join(self._conditions) if self._conditions else ""
-
-
 _EQUAL = (
     "mode", "urgency", "category", "light", "street", "community", "grid", "source", "suspended", "shelved", "backlog",
     "finished",
@@ -120,7 +83,7 @@ _SUPERVISED = f"(c.open_orders > 0 or c.level in ({_RAISED}))"
 _ID = re.compile(r"case-[0-9a-z-]{1,60}|[0-9a-f][0-9a-f-]{3,40}")
 
 
-class _Cases(_Where):
+class _Cases(Where):
     """The conditions of a list of cases, and the tables it is read from."""
 
     def __init__(self, filter: CaseFilter, reach: Reach) -> None:  # noqa: A002 - the word of the interface
@@ -219,46 +182,6 @@ class _Cases(_Where):
         self.add("c.id in (" + " union all ".join(ways) + ")")
 
 
-async def _fetch(conn: Connection, statement: str, values: Sequence[Any]) -> list[asyncpg.Record]:
-    """The rows of a statement planned for these very values.
-
-    A plan kept for any values would read the list of a department with five cases like that of a whole district.
-    """
-    return await (await conn.prepare(statement)).fetch(*values)
-
-
-def _write_cursor(kind: str, *parts: str | datetime | None) -> str:
-    texts = [part.isoformat() if isinstance(part, datetime) else part for part in parts]
-    packed = json.dumps([kind, *texts], ensure_ascii=False, separators=(",", ":"))
-    return base64.urlsafe_b64encode(packed.encode()).decode().rstrip("=")
-
-
-def _read_cursor(kind: str, cursor: str, names: int) -> tuple[datetime | None, list[str]]:
-    """The moment and the ``names`` identifiers of a cursor; one of another list is refused as well."""
-    try:
-        found, moment, *rest = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        at = None if moment is None else datetime.fromisoformat(moment)
-        sound = found == kind and len(rest) == names and (at is None or at.tzinfo is not None)
-        sound = sound and all(isinstance(each, str) and "\0" not in each for each in rest)
-    except (ValueError, TypeError, binascii.Error):
-        sound = False
-    if not sound:
-        raise Refused("feed.bad_cursor", field="cursor")
-    return at, rest
-
-
-def _bounded(limit: int) -> int:
-    if not 1 <= limit <= PAGE_LIMIT:
-        raise Refused("field.invalid", field="limit", reason=f"1–{PAGE_LIMIT}")
-    return limit
-
-
-def _page(rows: Sequence[R], limit: int, cursor: Callable[[R], str]) -> Page[R]:
-    """The page out of one row more than it may hold: that one only says that there is a next page."""
-    items = tuple(rows[:limit])
-    return Page(items=items, next=cursor(items[-1]) if len(rows) > limit else None)
-
-
 async def list_cases(
     conn: Connection,
     filter: CaseFilter | None = None,  # noqa: A002 - the word of the interface
@@ -273,31 +196,31 @@ async def list_cases(
     Raises ``Refused`` ``feed.bad_cursor`` for a cursor that is not of this list and order, ``field.invalid`` for a
     limit outside 1 to 200, ``search.too_long`` for more words than ``WORDS_LIMIT`` characters.
     """
-    where, limit = _Cases(filter or CaseFilter(), reach), _bounded(limit)
+    where, limit = _Cases(filter or CaseFilter(), reach), bounded(limit)
     sort = Sort(sort)
     if sort is Sort.REGISTERED:
         order = "c.registered_at desc, c.id desc"
         if cursor is not None:
-            at, names = _read_cursor(sort, cursor, 1)
+            at, names = read_cursor(sort, cursor, 1)
             where.add("(c.registered_at, c.id) < ({}::timestamptz, {}::text)", at, names[0])
     else:
         order = "coalesce(c.due_at, 'infinity'::timestamptz), c.id"
         if cursor is not None:
-            at, names = _read_cursor(sort, cursor, 1)
+            at, names = read_cursor(sort, cursor, 1)
             where.add(
                 "(coalesce(c.due_at, 'infinity'::timestamptz), c.id)"
                 " > (coalesce({}::timestamptz, 'infinity'::timestamptz), {}::text)",
                 at,
                 names[0],
             )
-    found = await _fetch(
+    found = await fetch(
         conn, f"select c.* from {where.source} {where.sql} order by {order} limit {limit + 1}", where.values
     )
     rows = [CaseRow(**row) for row in found]
-    return _page(
+    return page_of(
         rows,
         limit,
-        lambda row: _write_cursor(sort, row.registered_at if sort is Sort.REGISTERED else row.due_at, row.id),
+        lambda row: write_cursor(sort, row.registered_at if sort is Sort.REGISTERED else row.due_at, row.id),
     )
 
 
@@ -310,7 +233,7 @@ async def count_cases(
 ) -> int:
     """How many cases there are within ``reach``, counted up to ``at_most`` + 1: that one more says "and more"."""
     where = _Cases(filter or CaseFilter(), reach)
-    found = await _fetch(
+    found = await fetch(
         conn,
         f"select count(*) as cases from (select from {where.source} {where.sql} limit {int(at_most) + 1}) found",
         where.values,
@@ -351,18 +274,18 @@ async def inbox(
     """
     if organisation is None and person is None and grid is None:
         raise ValueError("an inbox is that of an organisation, a person or a grid")
-    limit = _bounded(limit)
-    where = _Where()
+    limit = bounded(limit)
+    where = Where()
     where.add("closed_at is null")
     for column, value in (("organisation", organisation), ("person", person), ("grid", grid), ("role", role)):
         if value is not None:
             where.add(f"{column} = {{}}", value)
     if cursor is not None:
-        at, names = _read_cursor("inbox", cursor, 2)
+        at, names = read_cursor("inbox", cursor, 2)
         where.add(_AFTER_TASK, at, *names)
     found = await conn.fetch(f"select * from task {where.sql} order by {_BY_TASK} limit {limit + 1}", *where.values)
     rows = [TaskRow(**row) for row in found]
-    return _page(rows, limit, lambda row: _write_cursor("inbox", row.due_at, row.stream, row.id))
+    return page_of(rows, limit, lambda row: write_cursor("inbox", row.due_at, row.stream, row.id))
 
 
 class WorkRow(Frozen):
@@ -388,8 +311,8 @@ async def work_of(
     that name somebody else only with ``others``. The head of a department sees what waits for its handlers.
     ``kinds`` narrows to tasks of these kinds. Raises ``Refused`` as ``list_cases`` does.
     """
-    limit = _bounded(limit)
-    where = _Where()
+    limit = bounded(limit)
+    where = Where()
     where.values.append(subject.person)
     duties = [way for actor in subject.holds for way in _duties(where, actor, registry)]
     named = "true" if others else "person is null"
@@ -398,21 +321,21 @@ async def work_of(
     if kinds:
         where.add("kind = any({}::text[])", list(kinds))
     if cursor is not None:
-        at, names = _read_cursor("work", cursor, 2)
+        at, names = read_cursor("work", cursor, 2)
         where.add(_AFTER_TASK, at, *names)
-    found = await _fetch(conn, f"select * from task {where.sql} order by {_BY_TASK} limit {limit + 1}", where.values)
+    found = await fetch(conn, f"select * from task {where.sql} order by {_BY_TASK} limit {limit + 1}", where.values)
     tasks = [TaskRow(**row) for row in found]
     streams = {task.stream for task in tasks[:limit]}
     cases = await conn.fetch("select * from case_row where id = any($1::text[])", list(streams))
     known = {row["id"]: CaseRow(**row) for row in cases}
     rows = [WorkRow(task=task, case=known.get(task.stream)) for task in tasks]
-    return _page(rows, limit, lambda row: _write_cursor("work", row.task.due_at, row.task.stream, row.task.id))
+    return page_of(rows, limit, lambda row: write_cursor("work", row.task.due_at, row.task.stream, row.task.id))
 
 
 _DEPARTMENT = (Role.DEPARTMENT_HANDLER, Role.DEPARTMENT_HEAD)
 
 
-def _duties(where: _Where, actor: Actor, registry: Registry) -> list[str]:
+def _duties(where: Where, actor: Actor, registry: Registry) -> list[str]:
     """The conditions for the tasks of a role held somewhere."""
     roles = _DEPARTMENT if actor.role is Role.DEPARTMENT_HEAD else (actor.role,)
     where.values.append([role.value for role in roles])
@@ -457,19 +380,19 @@ async def list_wishes(
     cursor: str | None = None,
 ) -> Page[WishRow]:
     """One page of wishes, the youngest first. Raises ``Refused`` as ``list_cases`` does."""
-    limit = _bounded(limit)
-    where = _Where()
+    limit = bounded(limit)
+    where = Where()
     for column, value in (("stage", stage), ("community", community), ("finished", finished)):
         if value is not None:
             where.add(f"{column} = {{}}", value)
     if cursor is not None:
-        at, names = _read_cursor("wish", cursor, 1)
+        at, names = read_cursor("wish", cursor, 1)
         where.add("(published_at, id) < ({}::timestamptz, {}::text)", at, names[0])
     found = await conn.fetch(
         f"select * from wish {where.sql} order by published_at desc, id desc limit {limit + 1}", *where.values
     )
     rows = [WishRow(**row) for row in found]
-    return _page(rows, limit, lambda row: _write_cursor("wish", row.published_at, row.id))
+    return page_of(rows, limit, lambda row: write_cursor("wish", row.published_at, row.id))
 
 
 async def one_wish(conn: Connection, id: str) -> WishRow | None:  # noqa: A002 - the column is called so
@@ -486,7 +409,7 @@ async def counts_by_stage(
 ) -> dict[str, int]:
     """How many cases within ``reach`` stand in each stage; stages without a case are absent."""
     where = _Cases(filter or CaseFilter(), reach)
-    rows = await _fetch(
+    rows = await fetch(
         conn, f"select c.stage, count(*) as cases from {where.source} {where.sql} group by c.stage", where.values
     )
     return {row["stage"]: row["cases"] for row in rows}

@@ -19,7 +19,7 @@ from domain.process import Event, Plan, World
 from domain.processes import PROCESSES
 from ledger.log import Connection, Json, RecordedCommand, canonical, history, streams
 from ledger.projection import project
-from ledger.rows import CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
+from ledger.rows import CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
 
 
 class _Table(NamedTuple):
@@ -32,6 +32,7 @@ class _Table(NamedTuple):
 
 _TABLES: dict[str, _Table] = {
     "case_row": _Table(CaseRow, "id", ("id",)),
+    "case_figure": _Table(CaseFigureRow, "id", ("id",)),
     "task": _Table(TaskRow, "stream", ("stream", "id")),
     "clock": _Table(ClockRow, "stream", ("stream", "id")),
     "wish": _Table(WishRow, "id", ("id",)),

@@ -11,7 +11,9 @@ from pydantic import BeforeValidator
 
 from domain.base import Frozen
 from domain.calendar import Pause
-from domain.limits import Instant
+from domain.clocks import Clock
+from domain.ladder import ClockKind
+from domain.limits import Instant, Limit
 
 
 def _json(value: Any) -> Any:
@@ -65,6 +67,41 @@ class CaseRow(Frozen):
     open_orders: int = 0
 
 
+class CaseFigureRow(Frozen):
+    """What one case adds to the figures; see ``domain.figures.Facts``, and where the case belongs."""
+
+    id: str
+    street: str | None = None
+    community: str | None = None
+    grid: str | None = None
+    category: str | None = None
+    urgency: str | None = None
+    departments: tuple[str, ...] = ()
+    lead: str | None = None
+    opened_by: str | None = None
+    rules_version: str | None = None
+    response: str
+    handling: str
+    response_rules: str | None = None
+    handling_rules: str | None = None
+    on_the_spot: bool = False
+    finished_once: bool = False
+    dispatches: int = 0
+    misdirected: int = 0
+    returns: int = 0
+    reworks: int = 0
+    reopenings: int = 0
+    urges: int = 0
+    urgings: int = 0
+    orders: int = 0
+    satisfaction: str | None = None
+    solved: bool | None = None
+    registered_at: Instant
+    struck_off_at: Instant | None = None
+    published_at: Instant | None = None
+    settled_at: Instant | None = None
+
+
 class TaskRow(Frozen):
     """Something somebody must do, open until ``closed_at`` is set."""
 
@@ -104,6 +141,29 @@ class ClockRow(Frozen):
     pauses: Annotated[tuple[Pause, ...], BeforeValidator(_json)] = ()
     extended: tuple[str, ...] = ()
     reached: tuple[str, ...] = ()
+
+
+def clock_of(row: ClockRow) -> Clock:
+    """The clock a row tells of, without the rungs still ahead of it."""
+    return Clock(
+        id=row.id,
+        kind=ClockKind(row.kind),
+        organisation=row.organisation,
+        step=row.step,
+        limit=Limit.model_validate(row.limit_text),
+        extended=tuple(Limit.model_validate(each) for each in row.extended),
+        rules_version=row.rules_version or "",
+        calendar_version=row.calendar_version,
+        started_at=row.started_at,
+        warn_at=row.warn_at or row.started_at,
+        due_at=row.due_at or row.started_at,
+        provisional=row.provisional,
+        reached=row.reached,
+        pauses=row.pauses,
+        warned_at=row.warned_at,
+        overdue_at=row.overdue_at,
+        stopped_at=row.stopped_at,
+    )
 
 
 class NoticeRow(Frozen):

@@ -20,8 +20,10 @@ from domain.case.state import (
     Signature,
     StoodStill,
     Suspension,
+    Tally,
 )
 from domain.case.vocabulary import (
+    GRADES,
     LEVELS,
     Arbitration,
     Audience,
@@ -123,7 +125,13 @@ def _handled_on_spot(state: Case, event: e.HandledOnSpot) -> dict[str, Any]:
         "mode": Mode.ON_THE_SPOT,
         "handlers": _with(state.handlers, event.by.person),
         "evidence_count": state.evidence_count + len(event.evidence),
+        # Nothing has to be told to a department, and the result lies open at once.
+        "tally": _counted(state, struck_off_at=event.at, published_at=event.at),
     }
+
+
+def _counted(state: Case, **change: Any) -> Tally:
+    return state.tally.model_copy(update=change)
 
 
 def _accepted(state: Case, event: e.Accepted) -> dict[str, Any]:
@@ -199,7 +207,9 @@ def _signed(state: Case, event: e.Signed) -> dict[str, Any]:
 
 def _fed_back(state: Case, event: e.FedBack) -> dict[str, Any]:
     told = (*state.fed_back, event.to)
-    return {"fed_back": told} | ({"stage": Stage.FED_BACK} if set(told) == set(Audience) else {})
+    if set(told) != set(Audience):
+        return {"fed_back": told}
+    return {"fed_back": told, "stage": Stage.FED_BACK, "tally": _counted(state, published_at=event.at)}
 
 
 def _visited(state: Case, event: e.Visited) -> dict[str, Any]:
@@ -207,7 +217,10 @@ def _visited(state: Case, event: e.Visited) -> dict[str, Any]:
         return {"visited_by": event.by.person, "unanswered": (*state.unanswered, event.at)}
     # A resident who speaks directly was visited by nobody.
     by = state.visited_by if event.by.role == Role.RESIDENT else event.by.person
-    return {"visited_by": by, "satisfaction": event.satisfaction, "solved": event.solved}
+    grades = [grade for grade in (state.tally.worst, event.satisfaction) if grade is not None]
+    worst = max(grades, key=GRADES.index, default=None)
+    said = {"satisfaction": event.satisfaction, "solved": event.solved}
+    return {"visited_by": by, "tally": _counted(state, worst=worst), **said}
 
 
 def _rework(state: Case, event: e.ReworkOrdered) -> dict[str, Any]:
@@ -395,6 +408,7 @@ def _struck_off(state: Case, event: e.StruckOff) -> dict[str, Any]:
     }
     if event.concluding:
         result |= {"stage": Stage.STRUCK_OFF, "extension_request": None}
+        result["tally"] = _counted(state, struck_off_at=event.at)
         if event.step is not None:
             result["steps_done"] = _with(state.steps_done, event.step)
         if state.question is not None:
@@ -415,6 +429,7 @@ def _again(state: Case, at: datetime) -> dict[str, Any]:
         "unanswered": (),
         "satisfaction": None,
         "solved": None,
+        "tally": _counted(state, struck_off_at=None, published_at=None),
     }
     if lead:
         parts = tuple(part.model_copy(update={"scores": None}) for part in state.assignments)
@@ -455,6 +470,7 @@ _FOLDS: dict[type[Any], Callable[[Case, Any], dict[str, Any]]] = {
     e.ResidentAsked: _asked,
     e.ResidentReplied: _answered,
     e.QuestionLapsed: _lapsed,
+    e.Urged: lambda state, event: {"tally": _counted(state, urges=state.tally.urges + 1)},
     e.SupervisionOrdered: _ordered,
     e.SupervisionReplied: _replied,
     e.RulesAdopted: _adopted,

@@ -109,6 +109,14 @@ def _holding(count: "_Count", held: Held, end: datetime) -> Holding:
     )
 
 
+def overtime_permille(clock: Clock, calendar: WorkCalendar | None, end: datetime) -> int:
+    """(used - limit) / limit of a clock at ``end`` in whole thousandths, counted as the deadline sheet does.
+
+    ``calendar`` is the one the clock lives by. Raises ``Refused`` ``limit.needs_calendar`` for working units without.
+    """
+    return _Count(clock, calendar).overtime_permille(end)
+
+
 class _Count:
     """What of a clock's limit is used up at a moment."""
 

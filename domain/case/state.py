@@ -126,6 +126,19 @@ class Return(Recalled):
     lead: bool
 
 
+class Tally(Recalled):
+    """What no decision asks for and figures count.
+
+    ``worst`` is the worst of all answers the resident has given; ``struck_off_at`` and ``published_at``, the moment the
+    result was known to both sides, hold of the present round.
+    """
+
+    urges: int = 0
+    worst: Satisfaction | None = None
+    struck_off_at: Instant | None = None
+    published_at: Instant | None = None
+
+
 class Case(Recalled):
     """Everything a decision about a case needs to know; all instants in UTC."""
 
@@ -178,6 +191,7 @@ class Case(Recalled):
     extensions: int = 0
     reviews: int = 0
     orders: tuple[Order, ...] = ()
+    tally: Tally = Tally()
     settled_at: Instant | None = None
     reopen_until: Instant | None = None
     appraised_at: Instant | None = None

@@ -112,6 +112,9 @@ class Satisfaction(StrEnum):
     VERY_DISSATISFIED = "very_dissatisfied"
 
 
+GRADES = tuple(Satisfaction)
+"""The grades from the best to the worst."""
+
 DISSATISFIED = frozenset({Satisfaction.DISSATISFIED, Satisfaction.VERY_DISSATISFIED})
 
 
