@@ -12,6 +12,7 @@ from pydantic import Field
 
 from domain.base import Frozen
 from domain.case.vocabulary import LEVELS, Level
+from domain.errors import Refused
 from domain.limits import Instant
 from domain.people import Actor, Role
 from domain.registry import Registry
