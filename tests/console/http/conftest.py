@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from console.access.door import Access
@@ -10,9 +12,11 @@ from console.desk import Desk
 from console.http.identity import identify
 from ledger.vault import MasterKey, Vault
 from runtime.pool import open_pool
+from runtime.postgres import EmbeddedPostgres
 from runtime.settings import Settings
 from tests.console.http.doors import Doors, open_doors
 from tests.console.http.signing import Clock, Front, quick_hash
+from tests.console.http.two_streets import Streets, open_streets
 from tests.workflows.clockwork import Clockwork
 from tests.workflows.conftest import clockwork, furnished_database, template
 from tests.workflows.office import Office, open_office
@@ -61,3 +65,17 @@ async def front(furnished_database: str, tmp_path: Path) -> AsyncIterator[Front]
         doors.office.access = access
         yield Front(doors, access, clock)
     await pool.close()
+
+
+@pytest.fixture(scope="session")
+async def streets(
+    postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Streets]:
+    """Two streets for all tests that only look; whoever uses them changes nothing of them."""
+    name = f"t_{uuid4().hex}"
+    conn = await asyncpg.connect(postgres.dsn("postgres"))
+    await conn.execute(f'create database "{name}" template "{template}"')
+    await conn.close()
+    async with open_streets(postgres.dsn(name), tmp_path_factory.mktemp("streets")) as streets:
+        yield streets
+    await postgres.drop_database(name)

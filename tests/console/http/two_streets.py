@@ -122,7 +122,7 @@ class Streets:
             cookies["session"] = who.cookie
         if method != "GET" and not by_token:
             forms = self.doors.app.state.forms
-            headers["x-csrf-token"] = forms.token("a-browser", who.binding if who else "")
+            headers.setdefault("x-csrf-token", forms.token("a-browser", who.binding if who else ""))
         headers["cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
         transport = httpx.ASGITransport(app=self.doors.app, client=("10.1.1.1", 1))
         async with httpx.AsyncClient(transport=transport, base_url=SITE.url, timeout=60) as client:

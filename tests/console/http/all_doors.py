@@ -1,0 +1,91 @@
+"""All routes of the application as they are declared, and an address for each."""
+
+import re
+import uuid
+from typing import Any, NamedTuple
+
+import httpx
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from starlette.routing import Mount
+
+from console.http.caller import May, Public
+from tests.console.http.two_streets import Streets
+
+_NO_FILE = "0" * 64
+
+
+class Door(NamedTuple):
+    """A route as it is declared."""
+
+    method: str
+    path: str
+    gate: May | Public
+    queries: tuple[str, ...] = ()
+
+    @property
+    def permission(self) -> str | None:
+        """The permission asked for; None for everybody."""
+        return str(self.gate.permission) if isinstance(self.gate, May) else None
+
+
+def gates(route: RouteContext) -> list[May | Public]:
+    """The declarations of a route, its own and those of its routers."""
+    return [each.call for each in route.dependant.dependencies if isinstance(each.call, May | Public)]
+
+
+def _queries(dependant: Any) -> set[str]:
+    """What may stand behind the question mark, also where a dependency of ours reads it."""
+    found = {str(each.alias) for each in dependant.query_params}
+    return found.union(*(_queries(each) for each in dependant.dependencies))
+
+
+def doors_of(app: FastAPI) -> list[Door]:
+    """All routes of the application by method; only folders of static files are beside them."""
+    found: list[Door] = []
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.route, Mount):
+            assert route.name == "static"
+            continue
+        assert isinstance(route.original_route, APIRoute), route
+        declared, path = gates(route), str(route.path)
+        assert len(declared) == 1, f"{path} declares {len(declared)} rights instead of one"
+        methods = sorted((route.methods or set()) - {"HEAD", "OPTIONS"})
+        queries = tuple(sorted(_queries(route.dependant)))
+        found += [Door(method, path, declared[0], queries) for method in methods]
+    assert len(found) > 20, "the routes of the application have been found"
+    return found
+
+
+def address(door: Door, streets: Streets, side: str) -> tuple[str, bool]:
+    """The address of this door for what lies on this side, and whether it names something that lies anywhere."""
+    located = False
+
+    def value(match: re.Match[str]) -> str:
+        nonlocal located
+        found = known(match[1], door.path, streets, side)
+        located = located or found in (*streets.cases.values(), *streets.wishes.values())
+        return found
+
+    return re.sub(r"\{(\w+)(?::\w+)?\}", value, door.path), located
+
+
+def known(name: str, path: str, streets: Streets, side: str) -> str:
+    """What stands for ``{name}`` in this address."""
+    if name in ("stream", "case", "case_id", "wish", "wish_id", "id"):
+        return streets.wishes[side] if "wish" in path or "wish" in name else streets.cases[side]
+    fixed = {
+        "digest": _NO_FILE,
+        "session": str(uuid.UUID(int=1)),
+        "token": str(uuid.UUID(int=2)),
+    }
+    assert name in fixed, f"say in this test what {{{name}}} of {path} stands for"
+    return fixed[name]
+
+
+def code_of(answer: httpx.Response) -> str | None:
+    """The code of a refusal, on a page or in a problem."""
+    if answer.headers.get("content-type", "").startswith("application/problem+json"):
+        return str(answer.json()["code"])
+    found = re.search(r'<p class="code">\S+ ([\w.]+)</p>', answer.text)
+    return found[1] if found else None
