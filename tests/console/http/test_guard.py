@@ -1,5 +1,6 @@
 """What holds at every door: nobody forges a request, every answer is guarded, nothing that is written breaks it."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlencode
@@ -115,8 +116,9 @@ async def test_no_page_carries_what_the_policy_forbids(streets: Streets) -> None
                 seen += 1
                 for forbidden in ("<style", " style=", " onclick=", " onsubmit=", "hx-on", "javascript:", "<script>"):
                     assert forbidden not in answer.text, (door, forbidden)
-                assert "http://" not in answer.text.replace("http://www.w3.org/2000/svg", ""), door
-                assert "https://" not in answer.text, door
+                # What is loaded or followed lies here; our own address may be read, and names of formats are no links.
+                elsewhere = re.findall(r"https?://(?!testserver|www\.w3\.org/)[^\s\"'<]*", answer.text)
+                assert elsewhere == [], door
     assert seen > 5
 
 
