@@ -50,10 +50,18 @@ _CHINESE = {
 }
 
 
+def _as_text(schema: dict[str, Any]) -> None:
+    """What programs are told: a limit is written as text, whatever it is made of here."""
+    schema.clear()
+    schema.update(
+        type="string", pattern="^[0-9]{1,5}(s|m|h|d|wh|wd/min|wd)$", title="Limit", examples=["2h", "4wh", "5wd"]
+    )
+
+
 class Limit(Frozen):
     """A length of time in one unit; written as text everywhere outside this module."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=lambda schema: _as_text(schema))
 
     amount: int = Field(ge=1, le=_LONGEST)
     unit: Unit

@@ -936,6 +936,23 @@ CATALOGUE: dict[str, Entry] = {
         "这个地址不接受这种请求方式。", "请按接口说明改用其他方式。",
         "This address does not take this kind of request.", "See the description of the API.",
     ),
+    "request.not_json": Entry(
+        "请求正文须为 JSON。", "请以 Content-Type: application/json 发送。",
+        "The body must be JSON.", "Send it with Content-Type: application/json.",
+    ),
+    "command.unknown": Entry(
+        "账本里没有这个编号的操作。", "它可能还在途中、已被拒绝或从未送达；用同一编号原样重发即可，不会重复生效。",
+        "The ledger knows no act of this id.",
+        "It may be on its way, was refused or never came; sending it again with the same id is always safe.",
+    ),
+    "case.not_yet": Entry(
+        "{at} 时还没有这件诉求。", "请换一个较晚的时间。",
+        "There was no such case at {at}.", "Ask for a later instant.",
+    ),
+    "access.whole_reach": Entry(
+        "全部流水只对不限辖区的角色开放。", "请用督办员或审计员的账号（不限定单位），或改用诉求列表。",
+        "All facts are only for roles that reach everything.", "Use such a role, or list the cases instead.",
+    ),
     "request.unreadable": Entry(
         "请求无法读取。", "请检查格式后重试。", "The request cannot be read.", "Check its form and try again.",
     ),

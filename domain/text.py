@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 TEXT_LIMIT = 20_000
@@ -171,11 +171,23 @@ def _check_code(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_check_text)]
+Text = Annotated[
+    str,
+    AfterValidator(_check_text),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": TEXT_LIMIT}),
+]
 """Free text: 1 to 20,000 characters, no control characters but line ends and tabs, already redacted."""
 
-Line = Annotated[str, AfterValidator(_check_line)]
+Line = Annotated[
+    str,
+    AfterValidator(_check_line),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LINE_LIMIT}),
+]
 """One line: 1 to 200 characters, no control characters, already redacted."""
 
-Code = Annotated[str, AfterValidator(_check_code)]
+Code = Annotated[
+    str,
+    AfterValidator(_check_code),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": CODE_LIMIT, "pattern": r"^[\w.\-:/#]+$"}),
+]
 """A code out of a registry or an office's own numbering: letters, digits and ``._-:/#``, at most 64 characters."""

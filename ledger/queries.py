@@ -374,15 +374,21 @@ async def clocks_of(conn: Connection, stream: str) -> list[ClockRow]:
 async def list_wishes(
     conn: Connection,
     *,
+    reach: Reach = EVERYTHING,
     stage: str | None = None,
     community: str | None = None,
     finished: bool | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[WishRow]:
-    """One page of wishes, the youngest first. Raises ``Refused`` as ``list_cases`` does."""
+    """One page of the wishes within ``reach``, the youngest first. Raises ``Refused`` as ``list_cases`` does."""
     limit = bounded(limit)
     where = Where()
+    if not reach.everything:
+        where.add(
+            "(street = any({}) or community = any({}) or grid = any({}))",
+            *(sorted(each) for each in (reach.streets, reach.communities, reach.grids)),
+        )
     for column, value in (("stage", stage), ("community", community), ("finished", finished)):
         if value is not None:
             where.add(f"{column} = {{}}", value)

@@ -16,9 +16,7 @@ from domain.people import Actor, Role
 from domain.registry import Registry
 from domain.rights import Subject, reach_of
 from ledger.log import Connection
-from ledger.queries import PAGE_LIMIT
-from ledger.queries import _read_cursor as read_cursor
-from ledger.queries import _write_cursor as write_cursor
+from ledger.queries import PAGE_LIMIT, read_cursor, write_cursor
 from ledger.rows import TaskRow
 
 COUNTED = 300

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
         ge=1024,
         description="Largest request the console takes, in bytes",
     )
+    api_rate: int = Field(
+        default=600, ge=1, description="Requests a minute that one token, session or address may send to the API"
+    )
     file_folder: Path | None = Field(
         default=None, description="Folder of photographs and documents; default <data>/files"
     )

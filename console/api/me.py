@@ -1,5 +1,29 @@
 """Who I am and what I may do."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
-router = APIRouter()
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from console.api.common import problems
+from console.http.caller import Caller, may
+from domain.people import Actor
+from domain.rights import Permission
+
+router = APIRouter(tags=["me"])
+
+
+class Me(BaseModel):
+    """The caller: roles held today, permissions held in any of them and carried by the token."""
+
+    person: str
+    name: str
+    roles: tuple[Actor, ...]
+    permissions: tuple[str, ...]
+
+
+@router.get("/me", operation_id="me", summary="Who I am", response_model=Me, responses=problems())
+async def me(caller: Annotated[Caller, may(Permission.RULES_READ)]) -> Me:
+    """The person behind this token or session."""
+    held = sorted(name for name in caller.office.matrix.roles if caller.may(name))
+    return Me(person=caller.person, name=caller.name, roles=caller.holds, permissions=tuple(held))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
@@ -16,10 +16,11 @@ from console.http import problems
 from console.http.guard import Forms, Guard
 from console.http.identity import Identify, identify
 from console.http.office import Office
+from console.http.pace import Pace, paced
 from console.http.rendering import STATIC, static_digest
 from console.http.site import Site
 
-API = ("cases", "tasks", "wishes", "feed", "stats", "files", "me")
+API = ("cases", "commands", "tasks", "wishes", "feed", "stats", "files", "me", "document")
 """The modules of ``console.api``, each under ``/api/v1``."""
 
 PAGES = (
@@ -89,11 +90,13 @@ def make_app(
         telemetry={"tracing": False, "metrics": False},
     )
     app.state.office, app.state.site, app.state.identify = office, site, identify
+    app.state.pace = Pace(office.settings.api_rate)
     app.state.forms = Forms(office.key.derive("forms"), site)
     problems.install(app)
     app.mount(f"/static/{static_digest()}", _Immutable(directory=STATIC), name="static")
     for name in API:
-        app.include_router(import_module(f"console.api.{name}").router, prefix="/api/v1")
+        router = import_module(f"console.api.{name}").router
+        app.include_router(router, prefix="/api/v1", dependencies=[Depends(paced)])
     for name in PAGES:
         app.include_router(import_module(f"console.pages.{name}").router, include_in_schema=False)
     app.add_middleware(GZipMiddleware, minimum_size=1000)

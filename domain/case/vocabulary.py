@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from domain.base import Frozen
@@ -156,7 +156,7 @@ def _check_digest(value: str) -> str:
     return value
 
 
-Digest = Annotated[str, AfterValidator(_check_digest)]
+Digest = Annotated[str, AfterValidator(_check_digest), WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{64}$"})]
 """A SHA-256 digest as 64 lower-case hexadecimal letters."""
 
 
