@@ -16,7 +16,8 @@ from domain.people import Actor, Role
 from domain.registry import Registry
 from domain.rights import Subject, reach_of
 from ledger.log import Connection
-from ledger.queries import PAGE_LIMIT, read_cursor, write_cursor
+from ledger.paging import read_cursor, write_cursor
+from ledger.queries import PAGE_LIMIT
 from ledger.rows import TaskRow
 
 COUNTED = 300
