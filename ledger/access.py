@@ -15,7 +15,7 @@ import asyncpg
 from domain.base import Frozen
 from domain.errors import Refused
 from ledger.log import Connection
-from ledger.queries import PAGE_LIMIT
+from ledger.paging import PAGE_LIMIT, bounded
 
 HISTORY = 5
 """How many earlier passwords of an account are kept."""
@@ -104,12 +104,6 @@ def _token(row: Any) -> TokenRow:
     return TokenRow(**{name: row[name] for name in TokenRow.model_fields})
 
 
-def _bounded(limit: int) -> int:
-    if not 1 <= limit <= PAGE_LIMIT:
-        raise Refused("field.invalid", field="limit", reason=f"1–{PAGE_LIMIT}")
-    return limit
-
-
 # --- accounts -----------------------------------------------------------------------------------------------------
 
 
@@ -186,7 +180,7 @@ async def list_accounts(
         """,
         after,
         disabled,
-        _bounded(limit) + 1,
+        bounded(limit) + 1,
     )
     found = tuple(_account(row) for row in rows[:limit])
     return found, found[-1].login if len(rows) > limit else None
@@ -458,7 +452,7 @@ async def tokens_of(
         """,
         login,
         after,
-        _bounded(limit) + 1,
+        bounded(limit) + 1,
     )
     found = tuple(_token(row) for row in rows[:limit])
     return found, found[-1].id if len(rows) > limit else None
