@@ -233,17 +233,22 @@ class Subject(Frozen):
     only: frozenset[str] | None = None
 
 
-def reach_of(actor: Actor, registry: Registry) -> Reach:
+def reach_of(actor: Actor, registry: Registry, permission: str = "") -> Reach:
     """How far a role held in a place reaches down the tree of organisations, and to what the person registered.
 
     A role held nowhere in particular reaches everything; an organisation the registry does not know only the latter.
+    A department or partner reaches its work, wherever that lies; wishes, which are nobody's work before somebody
+    claims them, it reaches where it belongs itself.
     """
     if actor.role == Role.RESIDENT:
         return NOTHING
-    return _place_of(actor, registry) | Reach(people=frozenset({actor.person}))
+    return _place_of(actor, registry, wishes=permission in _OF_WISHES) | Reach(people=frozenset({actor.person}))
 
 
-def _place_of(actor: Actor, registry: Registry) -> Reach:
+_OF_WISHES = frozenset(map(str, (Permission.WISH_READ, Permission.WISH_ACT, *map(act, _WISH_ACTS))))
+
+
+def _place_of(actor: Actor, registry: Registry, *, wishes: bool) -> Reach:
     if actor.grid is not None:
         return Reach(grids=frozenset({actor.grid}))
     if actor.organisation is None:
@@ -257,6 +262,8 @@ def _place_of(actor: Actor, registry: Registry) -> Reach:
             return Reach(streets=frozenset({actor.organisation}))
         case OrganisationKind.COMMUNITY:
             return Reach(communities=frozenset({actor.organisation}))
+        case OrganisationKind.DEPARTMENT | OrganisationKind.PARTNER if unit and unit.parent and wishes:
+            return _place_of(actor.model_copy(update={"organisation": unit.parent}), registry, wishes=True)
         case OrganisationKind.DEPARTMENT | OrganisationKind.PARTNER:
             return Reach(departments=frozenset({actor.organisation}))
         case _:
@@ -276,7 +283,7 @@ def granted(subject: Subject, permission: str, matrix: Matrix = MATRIX) -> tuple
 
 def reach(subject: Subject, permission: str, registry: Registry, matrix: Matrix = MATRIX) -> Reach:
     """How far the subject may use the permission; ``NOTHING`` where it is not held."""
-    return _sum(reach_of(each, registry) for each in granted(subject, permission, matrix))
+    return _sum(reach_of(each, registry, permission) for each in granted(subject, permission, matrix))
 
 
 def _sum(reaches: Iterable[Reach]) -> Reach:
@@ -303,7 +310,7 @@ def authorize(
         raise Refused("access.denied", permission=permission)
     if thing is None:
         return roles
-    near = tuple(each for each in roles if reach_of(each, registry).covers(thing))
+    near = tuple(each for each in roles if reach_of(each, registry, permission).covers(thing))
     if not near:
         raise Refused("access.out_of_reach")
     return near

@@ -204,6 +204,16 @@ def test_who_found_something_elsewhere_may_follow_it() -> None:
     assert not found.covers(Thing(grid=FAR_GRID, opened_by="q"))
 
 
+def test_a_department_reaches_the_wishes_of_the_place_it_belongs_to_and_only_its_own_work() -> None:
+    subject = Subject(person="p", holds=(held(Role.DEPARTMENT_HANDLER, organisation=LEAD),))
+    wish, far_wish = Thing(street="S01", community="C01", grid=GRID), Thing(street="S02")
+
+    for permission in (Permission.WISH_READ, Permission.WISH_ACT, act("claim_wish")):
+        assert reach(subject, permission, REGISTRY).covers(wish)
+        assert not reach(subject, permission, REGISTRY).covers(far_wish)
+    assert not reach(subject, Permission.CASE_READ, REGISTRY).covers(wish)
+
+
 def test_a_resident_reaches_nothing_through_these_doors() -> None:
     assert reach_of(held(Role.RESIDENT), REGISTRY).is_empty
 
