@@ -63,24 +63,26 @@ def address(door: Door, streets: Streets, side: str) -> tuple[str, bool]:
 
     def value(match: re.Match[str]) -> str:
         nonlocal located
-        found = known(match[1], door.path, streets, side)
-        located = located or found in (*streets.cases.values(), *streets.wishes.values())
+        noun = door.path[: match.start()].rstrip("/").rpartition("/")[2]
+        found, lies_there = _named(match[1], noun, streets, side)
+        located = located or lies_there
         return found
 
     return re.sub(r"\{(\w+)(?::\w+)?\}", value, door.path), located
 
 
-def known(name: str, path: str, streets: Streets, side: str) -> str:
-    """What stands for ``{name}`` in this address."""
-    if name in ("stream", "case", "case_id", "wish", "wish_id", "id"):
-        return streets.wishes[side] if "wish" in path or "wish" in name else streets.cases[side]
+def _named(name: str, noun: str, streets: Streets, side: str) -> tuple[str, bool]:
+    """What stands for ``{name}`` behind ``noun`` in an address, and whether that lies on one side."""
+    if name in ("id", "stream", "case", "case_id", "wish_id"):
+        known = {"wishes": streets.wishes, "commands": streets.commands}.get(noun, streets.cases)
+        return known[side], True
     fixed = {
         "digest": _NO_FILE,
         "session": str(uuid.UUID(int=1)),
         "token": str(uuid.UUID(int=2)),
     }
-    assert name in fixed, f"say in this test what {{{name}}} of {path} stands for"
-    return fixed[name]
+    assert name in fixed, f"say in this test what {{{name}}} behind {noun} stands for"
+    return fixed[name], False
 
 
 def code_of(answer: httpx.Response) -> str | None:

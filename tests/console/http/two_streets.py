@@ -109,6 +109,7 @@ class Streets:
     people: dict[str, Someone] = field(default_factory=dict)
     cases: dict[str, str] = field(default_factory=dict)
     wishes: dict[str, str] = field(default_factory=dict)
+    commands: dict[str, str] = field(default_factory=dict)
 
     async def ask(
         self, who: Someone | None, method: str, path: str, *, by_token: bool = False, **kwargs: Any
@@ -170,7 +171,7 @@ async def _live(streets: Streets, side: str) -> None:
         command_id=opening.command_id,
         private=opening.private,
     )
-    streets.cases[side] = opening.stream
+    streets.cases[side], streets.commands[side] = opening.stream, str(opening.command_id)
     department = _PLACES[side][3]
     approver = "approver-far" if side == FAR else "approver"
     whistle = {"kind": "whistle", "reason": "other", "departments": [department], "approver": approver}
