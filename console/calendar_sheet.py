@@ -3,7 +3,7 @@
 Owns words and layout. Must not know where calendars come from.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -12,8 +12,11 @@ from zoneinfo import ZoneInfo
 from pydantic import TypeAdapter
 
 from console import output
+from console.problems import draw_explained
 from domain.calendar import Day, Pause, Reason, Step, WorkCalendar
 from domain.limits import Limit
+from domain.registry_problem import Problem
+from ledger.calendar_files import Change, Remark
 
 _WEEKDAYS = (
     ("周一", "Mon"), ("周二", "Tue"), ("周三", "Wed"), ("周四", "Thu"), ("周五", "Fri"), ("周六", "Sat"),
@@ -224,3 +227,74 @@ def _counted(step: Step) -> str:
         "计 " + " ".join(f"{number} {zh}" for number, zh, _ in shown),
         " ".join(f"{number} {en}" for number, _, en in shown),
     )
+
+
+# --- an import --------------------------------------------------------------------------------------------------
+
+_CHANGES_SHOWN = 60
+
+_FIELDS = {
+    "name": ("名称", "name"),
+    "zone": ("时区", "time zone"),
+    "week": ("每周工作时段", "hours of the week"),
+    "local": ("本单位特殊时段", "own hours"),
+    "fixed_off": ("每年固定放假日", "days off of every year"),
+    "published_from": ("公布起始", "published from"),
+    "published_until": ("公布期限", "published until"),
+}
+_CHANGE_WORDS = {"added": ("新增", "added"), "removed": ("删去", "removed"), "changed": ("变更", "changed")}
+_DAY_KINDS = {"off": ("放假", "off"), "work": ("上班", "work")}
+
+
+def draw_changes(before: WorkCalendar | None, after: WorkCalendar, found: Sequence[Change]) -> None:
+    """What an import would change, the first rows of it."""
+    old = before.version if before else "-"
+    output.line(f"现行日历 {old}，导入后 {after.version}。", f"Calendar {old} would become {after.version}.")
+    rows = list(_change_rows(found))
+    if rows:
+        columns = [("", ""), ("内容", "what"), ("原来", "was"), ("改为", "now"), ("名称", "name")]
+        output.table(columns, rows[:_CHANGES_SHOWN])
+    if len(rows) > _CHANGES_SHOWN:
+        output.line(
+            f"另有 {len(rows) - _CHANGES_SHOWN} 行，见 --json。", f"{len(rows) - _CHANGES_SHOWN} more rows: see --json."
+        )
+
+
+def _change_rows(found: Iterable[Change]) -> Iterator[tuple[object, ...]]:
+    """A row for each field, and one for each run of days that change alike."""
+    days = [each for each in found if each.on is not None]
+    for each in found:
+        if each.field is not None:
+            what = output.say(*_FIELDS.get(each.field, (each.field, each.field)))
+            yield output.say(*_CHANGE_WORDS[each.change]), what, _cut(each.was), _cut(each.now), ""
+
+    def run_of(numbered: tuple[int, Change]) -> tuple[object, ...]:
+        number, each = numbered
+        assert each.on is not None
+        return each.on.toordinal() - number, each.change, each.was, each.now, each.name
+
+    for _, group in groupby(enumerate(days), run_of):
+        run_ = [each for _, each in group]
+        first, last = run_[0], run_[-1]
+        span = f"{first.on}" if first is last else f"{first.on} – {last.on}（{len(run_)}）"
+        was, now = (output.say(*_DAY_KINDS[kind]) if kind else "-" for kind in (first.was, first.now))
+        yield output.say(*_CHANGE_WORDS[first.change]), span, was, now, first.name
+
+
+def _cut(text: str | None) -> str:
+    return "-" if text is None else text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def draw_remarks(found: Iterable[Remark]) -> None:
+    """What somebody who imports a list should look at."""
+    for each in found:
+        output.line(f"请注意：{each.message}", f"Note: {each.message_en}")
+
+
+def draw_problems(problems: Iterable[Problem]) -> None:
+    """What is wrong with a file, with the places."""
+    columns = [("文件", "file"), ("行/项", "row"), ("值", "value")]
+    rows = [
+        ((f"{each.where.file} {each.where.section}".strip(), each.where.row, each.value), each) for each in problems
+    ]
+    draw_explained(columns, rows)

@@ -311,6 +311,11 @@ def merged(calendar: WorkCalendar, official: OfficialList) -> WorkCalendar:
     return _versioned(draft) if changes(calendar, draft) else calendar
 
 
+def in_force_after(before: WorkCalendar | None, given: WorkCalendar | OfficialList) -> WorkCalendar:
+    """The calendar that would be in force; a list is merged into the one there is, at first into the library's."""
+    return given if isinstance(given, WorkCalendar) else merged(before or from_library(), given)
+
+
 def _replaced(
     calendar: WorkCalendar, before: Iterable[Day], official: OfficialList, named: Sequence[Day]
 ) -> list[dict[str, Any]]:

@@ -6,9 +6,7 @@ driver of any server.
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -16,9 +14,17 @@ from zoneinfo import ZoneInfo
 import typer
 
 from console import output
-from console.calendar_sheet import days_json, draw_calendar, draw_due, due_json
+from console.calendar_sheet import (
+    days_json,
+    draw_calendar,
+    draw_changes,
+    draw_due,
+    draw_problems,
+    draw_remarks,
+    due_json,
+)
 from console.failing import INTERRUPTED
-from console.problems import draw_explained, show_refused
+from console.problems import show_refused
 from console.session import SHARED, ledger, options, run, settings
 from console.versions import By, Cursor, Rows, person_code, show_versions
 from domain.calendar import Pause, WorkCalendar
@@ -26,11 +32,11 @@ from domain.errors import Refused
 from domain.limits import Limit, parse_limit
 from ledger.calendar_files import (
     CalendarUnreadable,
-    Change,
     OfficialList,
     Remark,
     changes,
     from_library,
+    in_force_after,
     library_list,
     merged,
     read_calendar_file,
@@ -40,8 +46,6 @@ from ledger.calendar_files import (
 app = typer.Typer(
     help="工作日历：导入放假安排、查看、推算到期 / the work calendar", epilog=SHARED, add_completion=False
 )
-
-_ROWS = 60
 
 
 @app.command("import", epilog=SHARED)
@@ -78,7 +82,7 @@ async def _import(given: WorkCalendar | OfficialList, by: str, *, consent: bool 
 
     async with ledger(owner=True) as pool, pool.acquire() as conn:
         before = await current_calendar(conn)
-        after = _after(before, given)
+        after = in_force_after(before, given)
         await check_version(conn, after)
         found = changes(before, after)
         value: dict[str, Any] = {
@@ -93,8 +97,8 @@ async def _import(given: WorkCalendar | OfficialList, by: str, *, consent: bool 
             "open_cases": await open_cases_elsewhere(conn, CALENDARS, after.version),
         }
         if not options().json:
-            _draw_changes(before, after, found)
-            _draw_remarks(value["warnings"])
+            draw_changes(before, after, found)
+            draw_remarks(value["warnings"])
         if consent is None:
             value["applied"] = _asked() if value["changed"] else True
         if value["applied"] and value["changed"]:
@@ -121,13 +125,6 @@ async def _follow(calendar: WorkCalendar) -> dict[str, Any]:
         return {"adoption_refused": refused.refusal.model_dump(mode="json")}
 
 
-def _after(before: WorkCalendar | None, given: WorkCalendar | OfficialList) -> WorkCalendar:
-    """The calendar that would be in force; a list is merged into the one there is, at first into the library's."""
-    if isinstance(given, WorkCalendar):
-        return given
-    return merged(before or from_library(), given)
-
-
 def _asked() -> bool:
     """Whether the person at the terminal agrees; a program that calls the import means it."""
     if options().json or not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -136,66 +133,7 @@ def _asked() -> bool:
 
 
 def _show_problems(refused: CalendarUnreadable) -> None:
-    columns = [("文件", "file"), ("行/项", "row"), ("值", "value")]
-    rows = [
-        ((f"{each.where.file} {each.where.section}".strip(), each.where.row, each.value), each)
-        for each in refused.problems
-    ]
-    show_refused(refused, lambda: draw_explained(columns, rows), problems=refused.problems)
-
-
-_FIELDS = {
-    "name": ("名称", "name"),
-    "zone": ("时区", "time zone"),
-    "week": ("每周工作时段", "hours of the week"),
-    "local": ("本单位特殊时段", "own hours"),
-    "fixed_off": ("每年固定放假日", "days off of every year"),
-    "published_from": ("公布起始", "published from"),
-    "published_until": ("公布期限", "published until"),
-}
-_CHANGES = {"added": ("新增", "added"), "removed": ("删去", "removed"), "changed": ("变更", "changed")}
-_KINDS = {"off": ("放假", "off"), "work": ("上班", "work")}
-
-
-def _draw_changes(before: WorkCalendar | None, after: WorkCalendar, found: Sequence[Change]) -> None:
-    old = before.version if before else "-"
-    output.line(f"现行日历 {old}，导入后 {after.version}。", f"Calendar {old} would become {after.version}.")
-    rows = list(_change_rows(found))
-    if rows:
-        columns = [("", ""), ("内容", "what"), ("原来", "was"), ("改为", "now"), ("名称", "name")]
-        output.table(columns, rows[:_ROWS])
-    if len(rows) > _ROWS:
-        output.line(f"另有 {len(rows) - _ROWS} 行，见 --json。", f"{len(rows) - _ROWS} more rows: see --json.")
-
-
-def _change_rows(found: Iterable[Change]) -> Iterator[tuple[object, ...]]:
-    """A row for each field, and one for each run of days that change alike."""
-    days = [each for each in found if each.on is not None]
-    for each in found:
-        if each.field is not None:
-            what = output.say(*_FIELDS.get(each.field, (each.field, each.field)))
-            yield output.say(*_CHANGES[each.change]), what, _cut(each.was), _cut(each.now), ""
-
-    def run_of(numbered: tuple[int, Change]) -> tuple[object, ...]:
-        number, each = numbered
-        assert each.on is not None
-        return each.on.toordinal() - number, each.change, each.was, each.now, each.name
-
-    for _, group in groupby(enumerate(days), run_of):
-        run_ = [each for _, each in group]
-        first, last = run_[0], run_[-1]
-        span = f"{first.on}" if first is last else f"{first.on} – {last.on}（{len(run_)}）"
-        was, now = (output.say(*_KINDS[kind]) if kind else "-" for kind in (first.was, first.now))
-        yield output.say(*_CHANGES[first.change]), span, was, now, first.name
-
-
-def _cut(text: str | None) -> str:
-    return "-" if text is None else text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def _draw_remarks(found: Iterable[Remark]) -> None:
-    for each in found:
-        output.line(f"请注意：{each.message}", f"Note: {each.message_en}")
+    show_refused(refused, lambda: draw_problems(refused.problems), problems=refused.problems)
 
 
 def _draw_outcome(value: dict[str, Any]) -> None:
@@ -305,7 +243,7 @@ def due(
     value = due_json(used, begin, read, pauses)
     value["warnings"] = warnings
     if not options().json:
-        _draw_remarks(warnings)
+        draw_remarks(warnings)
     output.result(value, lambda: draw_due(used, begin, read, pauses))
 
 

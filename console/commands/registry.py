@@ -1,6 +1,5 @@
 """``bihuan registry``: organisations, grids, categories and people."""
 
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +7,8 @@ from typing import Annotated
 import typer
 
 from console import output, words
-from console.problems import draw_explained, show_refused
+from console.problems import show_refused
+from console.registry_sheet import draw_changes, draw_problems, tally
 from console.session import SHARED, ledger, run
 from domain.errors import Refused
 from domain.registry import Organisation, Registry
@@ -51,15 +51,6 @@ async def _load(raw: RawRegistry, by: str, *, drop: bool) -> None:
     output.result(value, lambda: _draw_load(revision, found, after))
 
 
-_KINDS: words.Words = {
-    "organisation": ("单位", "organisation"),
-    "grid": ("网格", "grid"),
-    "category": ("类别", "category"),
-    "person": ("人员", "person"),
-    "assignment": ("任职", "assignment"),
-}
-
-
 def _counts(registry: Registry) -> dict[str, int]:
     return {
         "organisations": len(registry.organisations),
@@ -74,11 +65,7 @@ def _show_problems(problems: list[Problem]) -> None:
     first = problems[0]
     message, message_en = first.message, first.message_en
     refused = Refused("registry.unsound", count=len(problems), where=first.where, first=message, first_en=message_en)
-    columns = [("文件", "file"), ("行", "row"), ("栏", "field"), ("值", "value")]
-    rows = [
-        ((f"{each.where.file} {each.where.section}", each.where.row, each.field, each.value), each) for each in problems
-    ]
-    show_refused(refused, lambda: draw_explained(columns, rows), problems=problems)
+    show_refused(refused, lambda: draw_problems(problems), problems=problems)
 
 
 def _draw_load(revision: int, found: tuple[Change, ...], registry: Registry) -> None:
@@ -88,22 +75,15 @@ def _draw_load(revision: int, found: tuple[Change, ...], registry: Registry) -> 
             f"内容与现行第 {revision} 版相同，没有变化。", f"Nothing changed; revision {revision} stays in force."
         )
         return
-    names = {"added": ("新增", "added"), "changed": ("变更", "changed"), "removed": ("删去", "removed")}
-    tally = Counter(each.change for each in found)
-    zh = "、".join(f"{names[change][0]} {number} 条" for change, number in tally.items())
-    en = ", ".join(f"{number} {names[change][1]}" for change, number in tally.items())
+    zh, en = tally(found)
     output.line(f"已载入第 {revision} 版：{zh}。", f"Loaded as revision {revision}: {en}.")
     output.line(
         f"现有单位 {counts['organisations']}、网格 {counts['grids']}、类别 {counts['categories']}、"
         f"人员 {counts['people']}、任职 {counts['assignments']}。",
         ", ".join(f"{number} {name}" for name, number in counts.items()),
     )
-    shown = [each for each in found if revision > 1][:40]
-    if shown:
-        output.table(
-            [("", ""), ("种类", "kind"), ("条目", "entry")],
-            [(output.say(*names[each.change]), words.word(_KINDS, each.kind), each.key) for each in shown],
-        )
+    if revision > 1:
+        draw_changes(found)
 
 
 @app.command(epilog=SHARED)

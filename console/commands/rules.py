@@ -100,14 +100,12 @@ async def _check(raw: RawBook, base: str | None, version: str | None) -> Checked
 
 
 async def _judged(conn: "Connection", raw: RawBook, base: str | None, version: str | None) -> Checked:
-    from ledger.registry import read_registry
+    from console.rule_judging import judge
     from ledger.rule_books import read_rule_book
 
     known = base is None or _is_file(base) or base == example_book().version
     book = _known_base(base) if known else await read_rule_book(conn, base)
-    registry = await read_registry(conn)
-    codes = {each.code for each in registry.categories} if registry.revision else None
-    return check_rules(raw, book, version=version, registry=codes)
+    return await judge(conn, raw, book, version)
 
 
 def _is_file(base: str) -> bool:

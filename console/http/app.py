@@ -40,7 +40,9 @@ PAGES = (
     "board",
     "tracking",
     "accounts",
-    "administration",
+    "registry",
+    "rules",
+    "calendar",
     "health",
 )
 """The modules of ``console.pages``."""

@@ -1,5 +1,0 @@
-"""Registry, rules and calendar."""
-
-from fastapi import APIRouter
-
-router = APIRouter()
