@@ -61,7 +61,7 @@ async def keep_draft(conn: Connection, draft: Draft) -> None:
     await conn.execute(
         """
         insert into draft (id, kind, person, created_at, options, files)
-        values ($1, $2, $3, $4, $5::jsonb, $6::jsonb)
+        values ($1, $2, $3, $4, $5::text::jsonb, $6::text::jsonb)
         """,
         draft.id,
         draft.kind,
@@ -132,7 +132,8 @@ async def tell_run(
         await conn.fetchval(
             """
             update adoption_run
-            set tally = $2::jsonb, told_at = $3, failed_with = $4, ended_at = case when $5 then $3 else ended_at end
+            set tally = $2::text::jsonb, told_at = $3, failed_with = $4,
+                ended_at = case when $5 then $3 else ended_at end
             where id = $1
             returning stopped
             """,
