@@ -14,6 +14,7 @@ from datetime import timedelta
 import asyncpg
 import uvicorn
 
+from console.carrying import stop_all
 from console.desk import Desk
 from console.http.app import make_app
 from console.http.office import Office
@@ -57,6 +58,8 @@ async def open_office(settings: Settings, *, patience: timedelta = timedelta(sec
         office = Office(pool=pool, desk=desk, vault=vault, key=key, settings=settings)
         async with upkeep(office):
             yield office
+            # They hold connections; what they have done stands, and a person starts them again.
+            await stop_all()
     finally:
         await asyncio.shield(pool.close())
 
