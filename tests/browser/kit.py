@@ -3,6 +3,7 @@
 Owns the page that shows every macro, and what happened to the forms sent from it.
 """
 
+import asyncio
 import mimetypes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -66,6 +67,8 @@ class Kit:
         self.sent: list[dict[str, list[str]]] = []
         self.asked: list[str] = []
         self.unchanged = 0
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     def page(self, **values: Any) -> str:
         """The kit as it is shown now."""
@@ -82,6 +85,7 @@ class Kit:
         headers = {"Content-Security-Policy": POLICY, "Content-Type": "text/html; charset=utf-8"}
         if request.method == "POST":
             self.sent.append(parse_qs(request.post_data or "", keep_blank_values=True))
+            await self.answers.wait()
             await route.fulfill(
                 body=self._answer(), headers=headers, status={"refused": 422, "error": 401}.get(self.answer, 200)
             )
