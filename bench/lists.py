@@ -24,8 +24,9 @@ from domain.people import Actor, Role
 from domain.registry import Registry
 from domain.rights import EVERYTHING, Reach, Subject
 from ledger.migrate import migrate
-from ledger.queries import CaseFilter, Sort, count_cases, list_cases, work_of
+from ledger.queries import CaseFilter, Sort, count_cases, list_cases
 from ledger.suggestions import similar_cases, usual_leads
+from ledger.work import list_work
 from runtime.leaving import leave
 from runtime.postgres import EmbeddedPostgres
 
@@ -131,7 +132,7 @@ _PEOPLE = {
 
 def _work(actor: Actor) -> Question:
     async def ask(conn: asyncpg.Connection) -> None:
-        await work_of(conn, Subject(person=actor.person, holds=(actor,)), Registry(), others=True)
+        await list_work(conn, Subject(person=actor.person, holds=(actor,)), Registry())
 
     return ask
 
