@@ -8,14 +8,12 @@ import asyncpg
 import pytest
 
 from domain.errors import Refused
-from domain.people import Actor, Role
-from domain.rights import EVERYTHING, NOTHING, Reach, Subject
+from domain.rights import EVERYTHING, NOTHING, Reach
 from domain.similarity import plain
 from ledger.log import Json
 from ledger.queries import WORDS_LIMIT, CaseFilter, Sort, count_cases, counts_by_stage, list_cases
 from ledger.suggestions import Habit, similar_cases, usual_leads, whistled_for
 from tests.ledger.facts import NOON, case_row, fact, task_row, write
-from tests.neighbourhood import registry
 
 CASES = {
     "case-1a2b": ("东塘12号楼电梯停运", "电梯停运三天，老人出行困难。"),
