@@ -8,12 +8,14 @@ import asyncpg
 import pytest
 
 from domain.errors import Refused
-from domain.rights import EVERYTHING, NOTHING, Reach
+from domain.people import Actor, Role
+from domain.rights import EVERYTHING, NOTHING, Reach, Subject
 from domain.similarity import plain
 from ledger.log import Json
-from ledger.queries import WORDS_LIMIT, CaseFilter, Sort, count_cases, counts_by_stage, list_cases
+from ledger.queries import WORDS_LIMIT, CaseFilter, Sort, WorkRow, count_cases, counts_by_stage, list_cases, work_of
 from ledger.suggestions import Habit, similar_cases, usual_leads, whistled_for
 from tests.ledger.facts import NOON, case_row, fact, task_row, write
+from tests.neighbourhood import registry
 
 CASES = {
     "case-1a2b": ("东塘12号楼电梯停运", "电梯停运三天，老人出行困难。"),
@@ -221,6 +223,78 @@ async def test_supervision_handlers_and_standstills_choose_the_cases(
     )
 
     assert {row.id for row in (await list_cases(conn, wanted)).items} == ids
+
+
+def _due(hours: int) -> str:
+    return (NOON + timedelta(hours=hours)).isoformat()
+
+
+async def test_a_desk_holds_what_waits_in_every_role_and_by_name_once_and_by_deadline(conn: asyncpg.Connection) -> None:
+    await _store(
+        conn,
+        case_row=[case_row("case-1", title="路灯")],
+        task=[
+            task_row("case-1", "handle", role="department_handler", organisation="D01", due_at=_due(3)),
+            task_row("case-1", "mine", role="department_handler", organisation="D01", person="lin", due_at=_due(1)),
+            task_row("case-1", "hers", role="department_handler", organisation="D01", person="wu", due_at=_due(0)),
+            task_row("case-1", "else", role="department_handler", organisation="D02", due_at=_due(0)),
+            task_row("case-1", "verify", role="grid_worker", grid="G01", due_at=_due(2), kind="verify"),
+            task_row("case-1", "sign", role="grid_head", grid="G01", due_at=_due(2)),
+            task_row("case-1", "visit", role="grid_worker", grid="G02", person="lin", due_at=_due(4)),
+            task_row("case-1", "done", role="grid_worker", grid="G01", due_at=_due(0), closed_at=NOON),
+            task_row("wish-1", "fulfil", role="grid_worker", grid="G01", process="wish"),
+        ],
+    )
+    lin = Subject(
+        person="lin",
+        holds=(
+            Actor(person="lin", role=Role.DEPARTMENT_HANDLER, organisation="D01"),
+            Actor(person="lin", role=Role.GRID_WORKER, grid="G01"),
+        ),
+    )
+
+    seen: list[WorkRow] = []
+    cursor = None
+    while True:
+        page = await work_of(conn, lin, registry(), limit=2, cursor=cursor)
+        seen += page.items
+        cursor = page.next
+        if cursor is None:
+            break
+
+    assert [row.task.id for row in seen] == ["mine", "verify", "handle", "visit", "fulfil"]
+    assert [row.case.title if row.case else None for row in seen] == ["路灯"] * 4 + [None]
+    everybody = await work_of(conn, lin, registry(), others=True)
+    assert [row.task.id for row in everybody.items] == ["hers", "mine", "verify", "handle", "visit", "fulfil"]
+    assert [row.task.id for row in (await work_of(conn, lin, registry(), kinds=["verify"])).items] == ["verify"]
+
+
+@pytest.mark.parametrize(
+    ("holds", "ids"),
+    [
+        ([Actor(person="lin", role=Role.DEPARTMENT_HEAD, organisation="D01")], ["handle"]),
+        ([Actor(person="lin", role=Role.SUPERVISOR)], ["extension"]),
+        ([Actor(person="lin", role=Role.SUPERVISOR, organisation="Q01")], ["extension"]),
+        ([Actor(person="lin", role=Role.SUPERVISOR, organisation="C01")], []),
+        ([Actor(person="lin", role=Role.STREET_DISPATCHER, organisation="S01")], ["dispatch"]),
+        ([], []),
+    ],
+)
+async def test_a_role_sees_the_tasks_of_its_place_and_of_places_below(
+    conn: asyncpg.Connection, holds: list[Actor], ids: list[str]
+) -> None:
+    await _store(
+        conn,
+        task=[
+            task_row("case-1", "handle", role="department_handler", organisation="D01"),
+            task_row("case-1", "extension", role="supervisor", organisation="S01"),
+            task_row("case-1", "dispatch", role="street_dispatcher", organisation="S01"),
+        ],
+    )
+
+    page = await work_of(conn, Subject(person="lin", holds=tuple(holds)), registry())
+
+    assert [row.task.id for row in page.items] == ids
 
 
 async def test_the_same_request_of_the_same_grid_is_suggested_best_first(conn: asyncpg.Connection) -> None:
