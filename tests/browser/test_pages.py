@@ -24,10 +24,11 @@ NOT_PAGES = {
     "/readyz": "for load balancers",
     "/files/uploaded/{digest}": "a photograph",
     "/files/{stream}/{digest}": "a photograph",
+    "/search/export": "a workbook",
 }
 """Routes that answer no page for people, and what they answer."""
 
-PLACES: dict[str, str] = {}
+PLACES: dict[str, str] = {"stream": "@whistled"}
 """What stands for a parameter of an address: a value, or ``@name`` for the request of the town with that name."""
 
 ELSEWHERE: dict[str, str] = {}
