@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from console.desk import Desk, opening_command_id, prepare
+from console.desk import Desk, Pending, opening_command_id, prepare
 from domain.errors import Refused
 from domain.people import Actor
 from domain.process import ActInput, Answer, Envelope
@@ -21,12 +21,16 @@ from ledger.world import Worlds
 
 
 class StraightDesk(Desk):
-    """Decides and records in the ledger of the pool, whoever asks; counts what it was asked to do."""
+    """Decides and records in the ledger of the pool, whoever asks; counts what it was asked to do.
+
+    While it is ``deaf`` it only counts: every answer is late.
+    """
 
     def __init__(self, pool: asyncpg.Pool, vault: Vault) -> None:
         super().__init__(None, pool, vault)  # type: ignore[arg-type]
         self._straight_pool, self._straight_vault, self._worlds = pool, vault, Worlds()
         self.asked: list[tuple[str, str]] = []
+        self.deaf = False
 
     async def open(
         self,
@@ -56,6 +60,8 @@ class StraightDesk(Desk):
 
     async def _act(self, stream: str, envelope: Envelope) -> Answer:
         self.asked.append((stream, str(envelope.command["kind"])))
+        if self.deaf:
+            raise Pending("command.pending", command_id=envelope.command_id)
         async with self._straight_pool.acquire() as conn:
             known = await recorded_answer(conn, stream, envelope)
             if known is not None:

@@ -5,14 +5,33 @@ answer from ``domain.rights.MATRIX``. Whoever adds a route is in here without do
 names something this test does not know makes it fail.
 """
 
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
 import httpx
 import pytest
 
 from console.http.caller import May
-from domain.people import Role
-from domain.rights import MATRIX, Permission
+from domain.people import Actor, Role
+from domain.registry_check import registry_of
+from domain.rights import ACTS, MATRIX, Permission, act, reach_of
 from tests.console.http.all_doors import Door, address, code_of, doors_of
-from tests.console.http.two_streets import FAR, NEAR, TITLES, Streets, everybody, person
+from tests.console.http.two_streets import (
+    FAR,
+    NEAR,
+    ROLES,
+    TITLES,
+    Streets,
+    everybody,
+    person,
+    place,
+    two_streets_registry,
+)
+from tests.domain import routes
+from tests.neighbourhood import GRID, LEAD
 
 
 async def test_every_route_declares_exactly_one_right(streets: Streets) -> None:
@@ -92,3 +111,102 @@ async def test_a_token_opens_no_page_and_no_account(streets: Streets) -> None:
             headers={"authorization": f"Bearer {administrator.token}"},
         )
         assert answer.status_code in (303, 401), door
+
+
+# --- acts ---------------------------------------------------------------------------------------------------------
+
+_ACTS: dict[str, dict[str, Any]] = {
+    str(value["kind"]): dict(value) for value in vars(routes).values() if isinstance(value, dict) and "kind" in value
+} | {
+    "sign": {"kind": "sign", "digest": "0" * 64},
+    "claim_wish": {"kind": "claim_wish", "promise": "本周送到"},
+    "fulfil_wish": {"kind": "fulfil_wish", "text": "已送到"},
+    "thank_for_wish": {"kind": "thank_for_wish", "word": "谢谢"},
+}
+_OPENINGS = ("register", "publish_wish")
+
+
+def test_every_act_is_tried() -> None:
+    assert set(ACTS) <= set(_ACTS) | set(_OPENINGS)
+
+
+@pytest.mark.parametrize("by_token", [False, True], ids=["session", "token"])
+@pytest.mark.parametrize("kind", sorted(set(ACTS) - set(_OPENINGS)))
+async def test_an_act_gets_as_far_as_the_desk_only_from_its_roles_in_their_place(
+    deaf: Streets, kind: str, by_token: bool
+) -> None:
+    registry = registry_of(two_streets_registry())
+    wish = kind.endswith("_wish")
+    for role in ROLES:
+        for side in (NEAR, FAR):
+            who = deaf.people[person(role, side)]
+            before = len(deaf.desk.asked)
+            path = f"/api/v1/wishes/{deaf.wishes[NEAR]}" if wish else f"/api/v1/cases/{deaf.cases[NEAR]}"
+            key = {"idempotency-key": str(uuid.uuid4())}
+            answer = await deaf.ask(who, "POST", f"{path}/commands", by_token=by_token, json=_ACTS[kind], headers=key)
+            told = (role, side, kind, answer.status_code, answer.text[:300])
+            actor = Actor(person=who.person, role=role, **place(role, side))
+            held = role in ACTS[kind] and MATRIX.grants(role, Permission.WISH_ACT if wish else Permission.CASE_ACT)
+            passes = held and reach_of(actor, registry, act(kind)).covers(_near())
+            if not held:
+                assert (answer.status_code, code_of(answer)) == (403, "access.denied"), told
+            elif not passes:
+                assert (answer.status_code, code_of(answer)) == (403, "access.out_of_reach"), told
+            elif "evidence" in _ACTS[kind]:
+                # Nobody has uploaded the files of the sample: it is refused for that, and for nothing before it.
+                assert (answer.status_code, code_of(answer)) == (422, "file.not_yours"), told
+            else:
+                assert answer.status_code == 202, told
+            assert len(deaf.desk.asked) - before == (passes and "evidence" not in _ACTS[kind]), told
+
+
+class _near:  # noqa: N801 - reads as the thing that lies near
+    """Where the request and the wish of the near street lie."""
+
+    street, community, grid, departments = "S01", "C01", GRID, (LEAD,)
+    opened_by = person(Role.GRID_WORKER, NEAR)
+
+
+@pytest.fixture
+def deaf(streets: Streets) -> Iterator[Streets]:
+    """The streets while the desk only counts what it is asked: nothing changes."""
+    streets.desk.deaf = True
+    yield streets
+    streets.desk.deaf = False
+
+
+async def test_a_token_does_what_it_was_made_for_and_no_more(deaf: Streets) -> None:
+    access = deaf.doors.office.access
+    who = deaf.people[person(Role.STREET_DISPATCHER, NEAR)]
+    made = await access.tokens.issue(
+        who.person, name="只读", permissions=["case.read"], lasts=timedelta(days=1), by=who.person
+    )
+    limited, case = replace(who, token=made.token), f"/api/v1/cases/{deaf.cases[NEAR]}"
+
+    key = {"idempotency-key": str(uuid.uuid4())}
+    read = await deaf.ask(limited, "GET", case, by_token=True)
+    acted = await deaf.ask(limited, "POST", f"{case}/commands", by_token=True, json=_ACTS["comment"], headers=key)
+    new = {"title": "路灯", "text": "不亮"}
+    registered = await deaf.ask(limited, "POST", "/api/v1/cases", by_token=True, json=new, headers=key)
+
+    assert read.status_code == 200
+    assert [(each.status_code, code_of(each)) for each in (acted, registered)] == [(403, "access.denied")] * 2
+
+
+async def test_a_token_that_is_none_opens_nothing_even_with_a_session_beside_it(streets: Streets) -> None:
+    who = streets.people[person(Role.STREET_DISPATCHER, NEAR)]
+
+    for given in ("Bearer bhn_wrong", "Bearer", "Basic eDp5", "bhn_x", f"Bearer {who.cookie}"):
+        answer = await streets.ask(who, "GET", "/api/v1/cases", headers={"authorization": given})
+        assert (answer.status_code, code_of(answer)) == (401, "access.token_invalid"), given
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_rights_end_on_the_day_the_role_ends(streets: Streets) -> None:
+    """What a session or a token may do is asked at every request, not at signing in."""
+    who = streets.people["nobody"]
+
+    page = await streets.ask(who, "GET", "/search")
+    api = await streets.ask(who, "GET", "/api/v1/cases", by_token=True)
+
+    assert [code_of(page), code_of(api)] == ["access.denied", "access.denied"]

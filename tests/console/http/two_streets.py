@@ -4,6 +4,7 @@ Whoever belongs to one street must never see, find or touch what lies in the oth
 so that it can be searched for everywhere it must not be.
 """
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -14,12 +15,14 @@ from typing import Any
 
 import asyncpg
 import httpx
+from fastapi import FastAPI
 
 from console.access.door import Access
 from console.access.tokens import GRANTABLE
 from console.http.identity import identify
 from console.opening import prepare_opening
 from domain.people import Actor, Role
+from domain.registry_problem import RawRegistry
 from ledger.registry import load_registry
 from ledger.vault import MasterKey, Vault
 from runtime.pool import open_pool
@@ -30,6 +33,8 @@ from tests.console.http.straight import StraightDesk
 from tests.neighbourhood import GRID, LEAD, ORDINARY, REGISTRY, raw_registry
 
 NEAR, FAR = "near", "far"
+_ENOUGH = 20
+"""Seconds after which an answer that has not ended is taken as it is."""
 FAR_STREET, FAR_COMMUNITY, FAR_GRID, FAR_DEPARTMENT = "S02", "C91", "G91", "D91"
 ROLES = tuple(role for role in Role if role not in (Role.RESIDENT, Role.SYSTEM))
 _IN_GRID = (Role.GRID_WORKER, Role.GRID_HEAD, Role.VANGUARD_CAPTAIN)
@@ -63,7 +68,8 @@ def person(role: Role, side: str) -> str:
     return f"{role.value.replace('_', '-')}-{side}"
 
 
-def _registry() -> Any:
+def two_streets_registry() -> RawRegistry:
+    """The neighbourhood and a second street beside it."""
     cast = [(role, side) for role in ROLES for side in (NEAR, FAR)]
     return raw_registry(
         organisations=[
@@ -88,6 +94,54 @@ def _registry() -> Any:
             {"person": "approver-far", "role": "community", "organisation": FAR_COMMUNITY},
         ],
     )
+
+
+async def answered(app: FastAPI, request: httpx.Request) -> httpx.Response:
+    """The answer of the application; of one that never ends (a stream of events) what comes at first.
+
+    httpx itself would wait for the end.
+    """
+    await request.aread()
+    heard: list[dict[str, Any]] = []
+    first, asked = asyncio.Event(), False
+
+    async def receive() -> dict[str, Any]:
+        nonlocal asked
+        if not asked:
+            asked = True
+            return {"type": "http.request", "body": request.content, "more_body": False}
+        await first.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        heard.append(message)
+        if message["type"] == "http.response.body" and message.get("body"):
+            first.set()
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": request.method,
+        "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        "scheme": request.url.scheme,
+        "path": request.url.path,
+        "raw_path": request.url.raw_path.split(b"?")[0],
+        "query_string": request.url.query,
+        "server": (request.url.host, request.url.port),
+        "client": ("10.1.1.1", 40000),
+        "root_path": "",
+    }
+    serving = asyncio.ensure_future(app(scope, receive, send))  # type: ignore[arg-type]
+    await asyncio.wait({serving}, timeout=_ENOUGH)
+    if not serving.done():
+        serving.cancel()
+        await asyncio.wait({serving})
+    else:
+        serving.result()
+    start = next(each for each in heard if each["type"] == "http.response.start")
+    content = b"".join(each.get("body", b"") for each in heard if each["type"] == "http.response.body")
+    return httpx.Response(start["status"], headers=start["headers"], content=content, request=request)
 
 
 @dataclass
@@ -125,9 +179,8 @@ class Streets:
             forms = self.doors.app.state.forms
             headers.setdefault("x-csrf-token", forms.token("a-browser", who.binding if who else ""))
         headers["cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
-        transport = httpx.ASGITransport(app=self.doors.app, client=("10.1.1.1", 1))
-        async with httpx.AsyncClient(transport=transport, base_url=SITE.url, timeout=60) as client:
-            return await client.request(method, path, headers=headers, **kwargs)
+        request = httpx.Request(method, f"{SITE.url}{path}", headers=headers, **kwargs)
+        return await answered(self.doors.app, request)
 
     async def events(self) -> int:
         """How many facts there are."""
@@ -189,7 +242,7 @@ async def open_streets(dsn: str, folder: Path) -> AsyncIterator[Streets]:
     """The two streets over this furnished ledger."""
     owner = await asyncpg.connect(dsn)
     try:
-        await load_registry(owner, _registry(), "test")
+        await load_registry(owner, two_streets_registry(), "test")
     finally:
         await owner.close()
     key = MasterKey.load(folder / "master.key", create=True)
