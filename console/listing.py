@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from console import words
-from console.output import say
+from console.output import language, say
 from console.times import read_time
 from domain.errors import Refused
 from domain.registry import OrganisationKind, Registry
@@ -196,6 +196,32 @@ def choices(registry: Registry, reach: Reach, today: date) -> dict[str, Pairs]:
     Places that the reach does not touch are left out; whoever reaches by departments only sees all places, for their
     cases may lie anywhere.
     """
+    key = (reach, today, language())
+    known = _kept.of(registry)
+    if key not in known:
+        known[key] = _choices(registry, reach, today)
+    return known[key]
+
+
+class _Kept:
+    """Choices worked out for the registry in force; another registry begins anew. A few hundred reaches at most."""
+
+    def __init__(self) -> None:
+        self._registry: Registry | None = None
+        self._found: dict[tuple[Reach, date, str], dict[str, Pairs]] = {}
+
+    def of(self, registry: Registry) -> dict[tuple[Reach, date, str], dict[str, Pairs]]:
+        """What was worked out for this very registry."""
+        if self._registry is not registry or len(self._found) > _REACHES_KEPT:
+            self._registry, self._found = registry, {}
+        return self._found
+
+
+_REACHES_KEPT = 500
+_kept = _Kept()
+
+
+def _choices(registry: Registry, reach: Reach, today: date) -> dict[str, Pairs]:
     everywhere = reach.everything or bool(reach.departments)
     found: dict[str, Pairs] = {
         field: [(code, say(*names)) for code, names in table.items()] for field, table in _WORDS.items()

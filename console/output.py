@@ -38,13 +38,18 @@ _spoken: ContextVar[str | None] = ContextVar("spoken", default=None)
 
 
 def speak(language: str | None) -> None:
-    """Let everything said from here on, in this task and those it starts, be said in ``language``."""
-    _spoken.set(language)
+    """Let everything said from here on, in this task and those it starts, be said in ``language``, else as set."""
+    # Looked up once here: a page says hundreds of things.
+    _spoken.set(language or _by_default())
 
 
 def language() -> str:
     """``zh`` or ``en``: what the reader of a page chose, else the option, else the setting."""
-    chosen = _spoken.get() or options().language or os.environ.get("BIHUAN_LANGUAGE") or "zh"
+    return _spoken.get() or _by_default()
+
+
+def _by_default() -> str:
+    chosen = options().language or os.environ.get("BIHUAN_LANGUAGE") or "zh"
     return "en" if chosen == "en" else "zh"
 
 

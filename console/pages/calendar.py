@@ -36,6 +36,7 @@ from ledger.calendar_files import (
     remarks,
 )
 from ledger.calendars import check_version, current_calendar, replace_calendar
+from ledger.log import Connection
 from ledger.versions import CALENDARS, list_versions, open_cases_elsewhere
 
 router = APIRouter(prefix="/calendar")
@@ -56,6 +57,10 @@ class Square:
     name: str
 
 
+Year = list[list[list[Square | None]]]
+_YEARS_KEPT = 20
+
+
 @router.get("")
 async def show(
     request: Request,
@@ -65,7 +70,7 @@ async def show(
 ) -> Response:
     """One year with its days off and days made up, the hours and the horizon."""
     async with caller.office.pool.acquire() as conn:
-        calendar = await current_calendar(conn)
+        calendar = await _in_force(caller, conn)
         kept = await list_versions(conn, CALENDARS, limit=_SHOWN)
         elsewhere = await open_cases_elsewhere(conn, CALENDARS, calendar.version) if calendar else 0
     used = calendar or from_library()
@@ -77,7 +82,7 @@ async def show(
         calendar=used,
         in_force=calendar is not None,
         year=chosen,
-        months=[_month(used, chosen, number) for number in range(1, 13)],
+        months=_kept.of(used, chosen),
         today=caller.today,
         published=used.published_from.year <= chosen <= used.published_until.year,
         sheet=gather(lambda: draw_calendar(used, chosen)),
@@ -86,6 +91,31 @@ async def show(
         may_write=caller.may(Permission.CALENDAR_WRITE),
         notice=say(f"日历 {done} 已启用。", f"Calendar {done} is in force.") if done else None,
     )
+
+
+async def _in_force(caller: Caller, conn: Connection) -> WorkCalendar | None:
+    """The calendar in force as the process knows it, with all it has worked out about its days."""
+    world = await caller.office.world(conn)
+    return world.calendars.get(world.current_calendar or "")
+
+
+class _Years:
+    """Years laid out for the calendar in force; another calendar begins anew."""
+
+    def __init__(self) -> None:
+        self._calendar: WorkCalendar | None = None
+        self._found: dict[int, Year] = {}
+
+    def of(self, calendar: WorkCalendar, year: int) -> Year:
+        """The twelve months of a year."""
+        if self._calendar is not calendar or len(self._found) > _YEARS_KEPT:
+            self._calendar, self._found = calendar, {}
+        if year not in self._found:
+            self._found[year] = [_month(calendar, year, number) for number in range(1, 13)]
+        return self._found[year]
+
+
+_kept = _Years()
 
 
 def _month(calendar: WorkCalendar, year: int, month: int) -> list[list[Square | None]]:
@@ -118,7 +148,7 @@ async def due(
 ) -> Response:
     """Where a limit ends, and every span on the way there."""
     async with caller.office.pool.acquire() as conn:
-        calendar = await current_calendar(conn) or from_library()
+        calendar = await _in_force(caller, conn) or from_library()
     zone = ZoneInfo(calendar.zone)
     refusal: Refusal | None = None
     sheet: tuple[Block, ...] = ()

@@ -1,7 +1,9 @@
 """The registry for administrators: the tree, the people, and loading a new one – check, difference, confirm."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,7 +19,7 @@ from console.output import gather, say
 from console.registry_sheet import draw_changes, draw_problems, tally
 from domain.errors import Refusal, Refused
 from domain.people import Role
-from domain.registry import Assignment, Entry, Organisation, Registry
+from domain.registry import Assignment, Entry, Grid, Organisation, Registry
 from domain.registry_check import check, registry_of
 from domain.registry_problem import RawRegistry
 from domain.rights import Permission
@@ -30,7 +32,7 @@ router = APIRouter(prefix="/registry")
 Reads = Annotated[Caller, may(Permission.REGISTRY_READ)]
 Writes = Annotated[Caller, may(Permission.REGISTRY_WRITE)]
 
-_PAGE, _CHANGES, _PROBLEMS = 50, 200, 100
+_PAGE, _CHANGES, _PROBLEMS, _GRIDS = 50, 200, 100, 60
 
 
 @dataclass(frozen=True)
@@ -44,21 +46,35 @@ class Branch:
     note: str
 
 
-def _tree(registry: Registry, caller: Caller, parent: str | None = None, depth: int = 0) -> list[Branch]:
-    found: list[Branch] = []
-    today = caller.today
+def _tree(registry: Registry, today: date, within: str) -> list[Branch]:
+    """The organisations in force and their grids; of a large registry only the grids of the community ``within``."""
+    below: dict[str | None, list[Organisation]] = {}
     for unit in registry.organisations:
-        if unit.parent != parent or not unit.valid(today) or depth > len(registry.organisations):
-            continue
-        found.append(Branch(depth, unit.name, unit.code, unit.kind.value, _note(unit)))
-        for grid in registry.grids:
-            if grid.community == unit.code and grid.valid(today):
-                size = say(
-                    f"{grid.households or '-'} 户 {grid.people or '-'} 人", f"{grid.households or '-'} households"
-                )
-                found.append(Branch(depth + 1, grid.name, grid.code, "grid", size))
-        found += _tree(registry, caller, unit.code, depth + 1)
-    return found
+        if unit.valid(today):
+            below.setdefault(unit.parent, []).append(unit)
+    grids: dict[str, list[Grid]] = {}
+    for grid in registry.grids:
+        if grid.valid(today):
+            grids.setdefault(grid.community, []).append(grid)
+
+    large = sum(map(len, grids.values())) > _GRIDS
+
+    def branch(parent: str | None, depth: int) -> Iterator[Branch]:
+        for unit in below.pop(parent, []):
+            yield Branch(depth, unit.name, unit.code, unit.kind.value, _note(unit))
+            here = grids.get(unit.code, [])
+            if large and unit.code != within:
+                if here:
+                    note = say(f"{len(here)} 个网格", f"{len(here)} grids")
+                    yield Branch(depth + 1, note, unit.code, "grids", "")
+                here = []
+            for grid in here:
+                size = grid.households or "-"
+                note = say(f"{size} 户 {grid.people or '-'} 人", f"{size} households")
+                yield Branch(depth + 1, grid.name, grid.code, "grid", note)
+            yield from branch(unit.code, depth + 1)
+
+    return list(branch(None, 0))
 
 
 def _note(unit: Organisation) -> str:
@@ -66,7 +82,12 @@ def _note(unit: Organisation) -> str:
 
 
 @router.get("")
-async def show(request: Request, caller: Reads, done: Annotated[str, Query(max_length=20)] = "") -> Response:
+async def show(
+    request: Request,
+    caller: Reads,
+    community: Annotated[str, Query(max_length=64)] = "",
+    done: Annotated[str, Query(max_length=20)] = "",
+) -> Response:
     """Organisations and grids as a tree, and the categories."""
     registry, today = caller.registry, caller.today
     notice = None
@@ -77,7 +98,7 @@ async def show(request: Request, caller: Reads, done: Annotated[str, Query(max_l
         "registry/show.html",
         caller=caller,
         registry=registry,
-        branches=_tree(registry, caller),
+        branches=_tree(registry, today, community),
         categories=[each for each in registry.categories if each.valid(today)],
         people=sum(each.valid(today) for each in registry.persons),
         may_write=caller.may(Permission.REGISTRY_WRITE),
