@@ -80,6 +80,10 @@ def _named(name: str, noun: str, streets: Streets, side: str) -> tuple[str, bool
         "digest": _NO_FILE,
         "session": str(uuid.UUID(int=1)),
         "token": str(uuid.UUID(int=2)),
+        "draft": str(uuid.UUID(int=3)),
+        "run": str(uuid.UUID(int=4)),
+        "version": "no-such-version",
+        "kind": "dispatch",
     }
     assert name in fixed, f"say in this test what {{{name}}} behind {noun} stands for"
     return fixed[name], False

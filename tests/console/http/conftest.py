@@ -1,6 +1,6 @@
 """Doors for each test: over a furnished ledger alone, or over a whole office with Temporal and a worker."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -79,3 +79,11 @@ async def streets(
     async with open_streets(postgres.dsn(name), tmp_path_factory.mktemp("streets")) as streets:
         yield streets
     await postgres.drop_database(name)
+
+
+@pytest.fixture
+def deaf(streets: Streets) -> Iterator[Streets]:
+    """The streets while the desk only counts what it is asked: nothing changes."""
+    streets.desk.deaf = True
+    yield streets
+    streets.desk.deaf = False

@@ -23,7 +23,7 @@ from ledger.world import Worlds
 class StraightDesk(Desk):
     """Decides and records in the ledger of the pool, whoever asks; counts what it was asked to do.
 
-    While it is ``deaf`` it only counts: every answer is late.
+    While it is ``deaf`` it only counts: every answer is late. ``fails_with`` is a mistake of ours on the way.
     """
 
     def __init__(self, pool: asyncpg.Pool, vault: Vault) -> None:
@@ -31,6 +31,7 @@ class StraightDesk(Desk):
         self._straight_pool, self._straight_vault, self._worlds = pool, vault, Worlds()
         self.asked: list[tuple[str, str]] = []
         self.deaf = False
+        self.fails_with: Exception | None = None
 
     async def open(
         self,
@@ -60,6 +61,8 @@ class StraightDesk(Desk):
 
     async def _act(self, stream: str, envelope: Envelope) -> Answer:
         self.asked.append((stream, str(envelope.command["kind"])))
+        if self.fails_with is not None:
+            raise self.fails_with
         if self.deaf:
             raise Pending("command.pending", command_id=envelope.command_id)
         async with self._straight_pool.acquire() as conn:

@@ -6,7 +6,6 @@ names something this test does not know makes it fail.
 """
 
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -165,14 +164,6 @@ class _near:  # noqa: N801 - reads as the thing that lies near
 
     street, community, grid, departments = "S01", "C01", GRID, (LEAD,)
     opened_by = person(Role.GRID_WORKER, NEAR)
-
-
-@pytest.fixture
-def deaf(streets: Streets) -> Iterator[Streets]:
-    """The streets while the desk only counts what it is asked: nothing changes."""
-    streets.desk.deaf = True
-    yield streets
-    streets.desk.deaf = False
 
 
 async def test_a_token_does_what_it_was_made_for_and_no_more(deaf: Streets) -> None:

@@ -41,9 +41,9 @@ _IN_GRID = (Role.GRID_WORKER, Role.GRID_HEAD, Role.VANGUARD_CAPTAIN)
 _PLACES = {NEAR: (GRID, "C01", "S01", LEAD), FAR: (FAR_GRID, FAR_COMMUNITY, FAR_STREET, FAR_DEPARTMENT)}
 
 CANARIES = {
-    "name": "欧阳金丝雀",
+    "name": "欧阳金丝",
     "phone": "13912345678",
-    "address": "鸟鸣巷七号楼三单元九零二室",
+    "address": "鸟鸣巷7号楼3单元902室",
     "wording": "原话金丝雀甲乙丙",
 }
 """What one resident told. None of it may be anywhere but where the right to see it is held."""
