@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import asyncpg
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -189,7 +190,12 @@ def install(app: FastAPI) -> None:
         log.warning("server_away", kind=type(error).__name__)
         return answer_refusal(request, Refused("postgres.unreachable"))
 
+    async def unreadable(request: Request, error: Exception) -> Response:
+        # A character no text can hold (NUL), in an address or a field that is only looked up.
+        return answer_refusal(request, Refused("request.unreadable"))
+
     app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(asyncpg.CharacterNotInRepertoireError, unreadable)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
     kinds: tuple[type[Exception], ...] = (ConnectionError, *AWAY)
