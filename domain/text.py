@@ -57,12 +57,12 @@ def _unescape(match: re.Match[str]) -> str:
     return character if unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"} else match.group(0)
 
 
-# The hundred most frequent family names of the 2020 census, and the usual double ones.
-_FAMILY_NAMES = (
+FAMILY_NAMES = (
     "欧阳|司马|上官|诸葛|司徒|东方|夏侯|皇甫|[王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩邓冯曹彭曾肖田董"
     "潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟姜崔谭陆范汪廖石金韦贾夏付方邹熊白孟秦邱侯江尹薛闫段雷龙黎史陶贺毛郝顾龚邵万覃武"
     "钱戴严莫孔向常汤]"
 )
+"""A pattern: the hundred most frequent family names of the 2020 census, and the usual double ones."""
 
 _SEP = r"[ \-\u2010-\u2015]?"
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -103,7 +103,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         # Somebody says a name: a usual family name and the one or two letters after it, whatever follows them.
-        re.compile(rf"((?:我叫|我的名字是|本人姓名|我姓名是)\s?)(?:{_FAMILY_NAMES})[\u4e00-\u9fff]{{1,2}}"),
+        re.compile(rf"((?:我叫|我的名字是|本人姓名|我姓名是)\s?)(?:{FAMILY_NAMES})[\u4e00-\u9fff]{{1,2}}"),
         r"\1〔姓名〕",
     ),
     (

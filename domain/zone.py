@@ -14,3 +14,9 @@ def office_day(at: datetime) -> date:
 def office_minute(at: datetime) -> str:
     """The moment as people are told it: ``2026-11-27 12:19``."""
     return f"{at.astimezone(OFFICE_ZONE):%Y-%m-%d %H:%M}"
+
+
+def office_month(at: datetime) -> int:
+    """The month of the office at the moment ``at`` as a number: 202611."""
+    day = office_day(at)
+    return day.year * 100 + day.month

@@ -4,7 +4,7 @@ Owns what of a case's facts makes a figure, once: the same expression is summed 
 behind it, so that the two cannot disagree. Must not read the log and must not write.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -85,6 +85,7 @@ _COUNTED: Mapping[str, _Counted] = {
 """What of the facts makes each figure. Only words of ours stand in these expressions."""
 
 _APART = tuple(code for code, counted in _COUNTED.items() if counted.apart != "null::text")
+_MONTH = {Basis.REGISTERED: "f.registered_month", Basis.SETTLED: "f.settled_month"}
 _MOMENT = {Basis.REGISTERED: "f.registered_at", Basis.SETTLED: "f.settled_at"}
 
 
@@ -185,14 +186,23 @@ class _Sums:
         }
 
 
-async def table(conn: Connection, chosen: Selection, *, reach: Reach = EVERYTHING, by: Group | None = None) -> Table:
-    """All figures of the selection within ``reach``.
+async def table(
+    conn: Connection,
+    chosen: Selection,
+    *,
+    reach: Reach = EVERYTHING,
+    by: Group | None = None,
+    only: Collection[str] = tuple(BY_CODE),
+) -> Table:
+    """The figures of the selection within ``reach``: all of them, or those named in ``only``.
 
     Read in a transaction of isolation level repeatable read where the parts must be of one moment.
     """
     total, groups, months = _Sums(), dict[str | None, _Sums](), dict[str, _Sums]()
     for basis in Basis:
-        codes = [each.code for each in MEASURES if each.basis is basis]
+        codes = [each.code for each in MEASURES if each.basis is basis and each.code in only]
+        if not codes:
+            continue
         moment = _MOMENT[basis]
         where = _selected(chosen, moment, reach)
         key = _GROUP[by] if by else "null::text"
@@ -201,7 +211,7 @@ async def table(conn: Connection, chosen: Selection, *, reach: Reach = EVERYTHIN
         )
         rows = await conn.fetch(
             f"""
-            select {key} as unit, to_char({moment} at time zone 'Asia/Shanghai', 'YYYY-MM') as month, {sums}
+            select {key} as unit, {_MONTH[basis]} as month, {sums}
             from case_figure f
             {where.sql}
             group by 1, 2
@@ -209,7 +219,8 @@ async def table(conn: Connection, chosen: Selection, *, reach: Reach = EVERYTHIN
             *where.values,
         )
         for row in rows:
-            places = [total, months.setdefault(row["month"], _Sums())]
+            month = f"{row['month'] // 100:04}-{row['month'] % 100:02}"
+            places = [total, months.setdefault(month, _Sums())]
             if by:
                 places.append(groups.setdefault(row["unit"], _Sums()))
             for code in codes:
@@ -224,6 +235,8 @@ async def table(conn: Connection, chosen: Selection, *, reach: Reach = EVERYTHIN
 
 
 async def _add_apart(conn: Connection, total: _Sums, codes: Sequence[str], where: Where) -> None:
+    if not codes:
+        return
     reasons = ", ".join(f"{_COUNTED[code].apart} as a_{code}" for code in codes)
     places = ", ".join(str(number + 1) for number in range(len(codes)))
     rows = await conn.fetch(

@@ -17,6 +17,7 @@ from domain.figures import facts_of
 from domain.notices import Notice
 from domain.process import Event, Plan, Task
 from domain.wish import Wish
+from domain.zone import office_month
 from ledger.log import Json
 from ledger.rows import CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
 
@@ -133,6 +134,8 @@ def _figure(stream: str, state: Case) -> CaseFigureRow:
         on_the_spot=state.mode is Mode.ON_THE_SPOT,
         registered_at=state.registered_at,
         settled_at=state.settled_at,
+        registered_month=office_month(state.registered_at),
+        settled_month=office_month(state.settled_at) if state.settled_at else None,
         **dict(facts_of(state)),
     )
 

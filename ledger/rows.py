@@ -68,7 +68,7 @@ class CaseRow(Frozen):
 
 
 class CaseFigureRow(Frozen):
-    """What one case adds to the figures; see ``domain.figures.Facts``, and where the case belongs."""
+    """What one case adds to the figures (``domain.figures.Facts``), and its places. Months are numbers: 202611."""
 
     id: str
     street: str | None = None
@@ -100,6 +100,8 @@ class CaseFigureRow(Frozen):
     struck_off_at: Instant | None = None
     published_at: Instant | None = None
     settled_at: Instant | None = None
+    registered_month: int
+    settled_month: int | None = None
 
 
 class TaskRow(Frozen):

@@ -33,6 +33,9 @@ create table case_figure (
     struck_off_at timestamptz,
     published_at timestamptz,
     settled_at timestamptz,
+    -- The office's months as numbers (202611): reckoning them from the moments costs more than all the sums.
+    registered_month integer not null,
+    settled_month integer,
     constraint case_figure_pkey primary key (id)
 );
 
@@ -200,7 +203,9 @@ begin
             registered_at = excluded.registered_at,
             struck_off_at = excluded.struck_off_at,
             published_at = excluded.published_at,
-            settled_at = excluded.settled_at;
+            settled_at = excluded.settled_at,
+            registered_month = excluded.registered_month,
+            settled_month = excluded.settled_month;
     end if;
 end
 $$;

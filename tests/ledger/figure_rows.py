@@ -8,6 +8,7 @@ import asyncpg
 
 from domain.case.vocabulary import Satisfaction
 from domain.figures import Outcome
+from domain.zone import office_month
 from ledger.log import canonical
 from ledger.rows import CaseFigureRow, CaseRow
 
@@ -55,6 +56,8 @@ def invented(count: int, seed: int = 3) -> Iterator[tuple[CaseRow, CaseFigureRow
             struck_off_at=settled - timedelta(hours=3) if settled else None,
             published_at=settled - timedelta(hours=1) if settled else None,
             settled_at=settled,
+            registered_month=office_month(at),
+            settled_month=office_month(settled) if settled else None,
         )
         case = CaseRow(
             id=row.id, seq=3, stage="settled" if settled else "handling", title="路面破损", street=row.street,
