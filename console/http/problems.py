@@ -153,6 +153,11 @@ def mistake(request: Request, error: Exception) -> Response:
         return PlainTextResponse(refused.refusal.sentence(language()), 500)
 
 
+async def _unreadable(request: Request, _error: Exception) -> Response:
+    """A character no text can hold (NUL), in an address or a field that is only looked up."""
+    return answer_refusal(request, Refused("request.unreadable"))
+
+
 def install(app: FastAPI) -> None:
     """Make every way to fail end in one of these answers."""
 
@@ -190,12 +195,8 @@ def install(app: FastAPI) -> None:
         log.warning("server_away", kind=type(error).__name__)
         return answer_refusal(request, Refused("postgres.unreachable"))
 
-    async def unreadable(request: Request, error: Exception) -> Response:
-        # A character no text can hold (NUL), in an address or a field that is only looked up.
-        return answer_refusal(request, Refused("request.unreadable"))
-
     app.add_exception_handler(Refused, refused)
-    app.add_exception_handler(asyncpg.CharacterNotInRepertoireError, unreadable)
+    app.add_exception_handler(asyncpg.CharacterNotInRepertoireError, _unreadable)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
     kinds: tuple[type[Exception], ...] = (ConnectionError, *AWAY)
