@@ -12,7 +12,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
+from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -23,6 +24,8 @@ from console.http.guard import CSRF_COOKIE, CSRF_FIELD, SIZE_COOKIE
 TEMPLATES = Path(__file__).parent.parent / "templates"
 STATIC = Path(__file__).parent.parent / "static"
 COMMAND_ID_FIELD = "_command_id"
+LANGUAGES = ("zh", "en")
+"""In the order in which both texts stand side by side."""
 REFRESH_HEADER = "x-refresh"
 """By which a page that asks again by itself says so."""
 
@@ -42,10 +45,45 @@ def static(path: str) -> str:
     return f"/static/{static_digest()}/{path}"
 
 
+class _Saying(NodeTransformer):
+    """Puts the one of two texts in the place of ``say("中文", "English")`` when a template is compiled.
+
+    A page says hundreds of things; what is known beforehand is then part of the template and escaped once.
+    """
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def visit_Call(self, node: nodes.Call, *args: Any, **kwargs: Any) -> nodes.Node:  # noqa: N802 - Jinja's name
+        """The text, where both are written out; else the call as it stands."""
+        self.generic_visit(node, *args, **kwargs)
+        plain = isinstance(node.node, nodes.Name) and node.node.name == "say"
+        if not plain or node.kwargs or node.dyn_args or node.dyn_kwargs or len(node.args) != len(LANGUAGES):
+            return node
+        texts = [each.value for each in node.args if isinstance(each, nodes.Const) and isinstance(each.value, str)]
+        if len(texts) != len(LANGUAGES):
+            return node
+        return nodes.Const(texts[LANGUAGES.index(self._language)], lineno=node.lineno)
+
+
+class _Environment(Environment):
+    """The templates as readers of one language see them."""
+
+    def __init__(self, language: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._saying = _Saying(language)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        parsed = super()._parse(source, name, filename)
+        self._saying.visit(parsed)
+        return parsed
+
+
 @cache
-def environment() -> Environment:
-    """The environment of all templates."""
-    made = Environment(
+def environment(language: str = "zh") -> Environment:
+    """The environment of all templates for readers of ``language``, who are spoken to in it."""
+    made = _Environment(
+        language,
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
@@ -93,7 +131,7 @@ def page(request: Request, template: str, *, caller: Any = None, status: int = 2
 
     chosen = request.cookies.get(SIZE_COOKIE)
     content = (
-        environment()
+        environment(output.language())
         .get_template(template)
         .render(
             caller=caller,
