@@ -25,6 +25,8 @@ NOT_PAGES = {
     "/files/uploaded/{digest}": "a photograph",
     "/files/{stream}/{digest}": "a photograph",
     "/search/export": "a workbook",
+    "/sign-in/provider": "the way to an identity provider, which the town has not",
+    "/sign-in/provider/back": "the way back from it",
 }
 """Routes that answer no page for people, and what they answer."""
 

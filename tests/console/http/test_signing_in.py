@@ -397,3 +397,11 @@ async def test_the_list_of_accounts_goes_on_page_by_page(front: Front) -> None:
     assert "p49" not in first
     assert "p49" in second
     assert "p59" in second
+
+
+async def test_every_page_the_form_to_sign_in_leads_to_is_there(front: Front) -> None:
+    shown = (await front.visitor().get("/sign-in")).text
+    main = shown[shown.index("<main") :]
+
+    for path in re.findall(r'href="(/[^"#]*)"', main):
+        assert (await front.visitor().get(unescape(path))).status_code == 200, path
