@@ -1032,6 +1032,10 @@ CATALOGUE: dict[str, Entry] = {
         "The period will not do: it must not end before it begins, and last {years} years at most.",
         "Change the two dates.",
     ),
+    "board.too_many": Entry(
+        "同时打开的看板太多。", "请关闭不用的看板，{seconds} 秒后会自动重试。",
+        "Too many boards are open.", "Close those nobody looks at; this one tries again in {seconds} seconds.",
+    ),
     "board.link_invalid": Entry(
         "看板地址无效或已过期。", "请向督办员索取新的地址。",
         "The address of the board is not valid or has expired.", "Ask the supervisor for a new one.",

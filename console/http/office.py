@@ -10,6 +10,7 @@ import asyncpg
 from starlette.requests import HTTPConnection
 
 from console.access.door import Access
+from console.board.news import News
 from console.desk import Desk
 from console.files.keeping import Files
 from domain.process import World
@@ -41,6 +42,11 @@ class Office:
     def files(self) -> Files:
         """Where photographs lie. Raises ``Refused`` ``file.extra_missing``."""
         return Files.of(self.settings)
+
+    @cached_property
+    def news(self) -> News:
+        """What the ledger records, for those who wait for it."""
+        return News(self.pool)
 
     async def world(self, conn: Connection) -> World:
         """Registry, rule books and calendars in force, kept between requests."""

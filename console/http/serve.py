@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from types import FrameType
 
 import asyncpg
 import uvicorn
@@ -109,8 +110,13 @@ async def run() -> None:
                     timeout_graceful_shutdown=int(settings.graceful_shutdown.total_seconds()),
                 )
             )
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, server.handle_exit)
+
+            def leave_soon(number: int, frame: FrameType | None) -> None:
+                server.handle_exit(number, frame)
+                office.news.close()
+
+            for each in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(each, leave_soon)
             log.info("console_ready", url=site.url)
             await server.serve(sockets=[bound])
             log.info("console_stopped")
