@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import httpx
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from pydantic import BaseModel
 from starlette.routing import Mount
 
 from console.http.caller import May, Public
@@ -35,8 +36,14 @@ def gates(route: RouteContext) -> list[May | Public]:
 
 
 def _queries(dependant: Any) -> set[str]:
-    """What may stand behind the question mark, also where a dependency of ours reads it."""
-    found = {str(each.alias) for each in dependant.query_params}
+    """What may stand behind the question mark: single names, those of a model, and what a dependency of ours reads."""
+    found: set[str] = set()
+    for each in dependant.query_params:
+        model = each.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            found |= {field.alias or name for name, field in model.model_fields.items()}
+        else:
+            found.add(str(each.alias))
     return found.union(*(_queries(each) for each in dependant.dependencies))
 
 

@@ -82,6 +82,13 @@ async def streets(
 
 
 @pytest.fixture
+async def fresh_streets(furnished_database: str, tmp_path: Path) -> AsyncIterator[Streets]:
+    """Two streets for a test that changes something."""
+    async with open_streets(furnished_database, tmp_path) as streets:
+        yield streets
+
+
+@pytest.fixture
 def deaf(streets: Streets) -> Iterator[Streets]:
     """The streets while the desk only counts what it is asked: nothing changes."""
     streets.desk.deaf = True

@@ -189,7 +189,8 @@ class Streets:
         return count
 
 
-async def _enter(access: Access, code: str) -> Someone:
+async def enter(access: Access, code: str) -> Someone:
+    """An account, a session and a token for this person."""
     await access.accounts.add(code, by="admin", with_password=False)
     begun = await access.sessions.sign_in_known(code)
     token = await access.tokens.issue(
@@ -253,7 +254,7 @@ async def open_streets(dsn: str, folder: Path) -> AsyncIterator[Streets]:
         doors.office.access = Access.open(pool, settings, hashing=quick_hash())
         streets = Streets(doors, desk)
         for code in ("nobody", *(person(role, side) for role in ROLES for side in (NEAR, FAR))):
-            streets.people[code] = await _enter(doors.office.access, code)
+            streets.people[code] = await enter(doors.office.access, code)
         for side in (NEAR, FAR):
             await _live(streets, side)
         yield streets
