@@ -176,16 +176,31 @@ def _short(at: datetime, now: datetime) -> str:
 
 
 def _light(clock: ClockStory) -> Any:
+    styles = {"yellow": "yellow", "red": "bold red", "standing": "cyan", "": "green"}
+    style = "green" if clock.status is Status.FINISHED and not clock.late else styles[state_of_clock(clock)]
+    return output.styled(_state(clock), style)
+
+
+def state_of_clock(clock: ClockStory) -> str:
+    """How the clock stands, for colours: ``yellow``, ``red``, ``standing``; empty where nothing is the matter."""
+    if clock.late:
+        return "red"
+    if clock.status is Status.STANDING:
+        return "standing"
+    return clock.light if clock.status is Status.RUNNING and clock.light != "green" else ""
+
+
+def _state(clock: ClockStory) -> str:
     match clock.status, clock.late:
         case Status.RUNNING, _:
-            return words.light(clock.light)
+            return words.word(words.LIGHT, clock.light)
         case Status.STANDING, False:
-            return output.styled(output.say("停表", "stopped"), "cyan")
+            return output.say("停表", "stopped")
         case Status.STANDING, True:
-            return output.styled(output.say("超期停表", "late, stopped"), "red")
+            return output.say("超期停表", "late, stopped")
         case _, True:
-            return output.styled(output.say("超期", "late"), "bold red")
-    return output.styled(output.say("按时", "in time"), "green")
+            return output.say("超期", "late")
+    return output.say("按时", "in time")
 
 
 def _left(clock: ClockStory) -> str:
@@ -228,20 +243,65 @@ def _draw_story(clock: ClockStory, registry: Registry, calendars: Mapping[str, W
     name = _name(clock, words.word(words.CLOCK, clock.kind), registry)
     output.line("", "")
     output.console().print(output.styled(f"{name}  {clock.id}", "bold"), soft_wrap=True)
-    rows: list[tuple[str, str, object]] = []
-    for entry in sorted(_entries(clock, registry)):
-        shown = output.local(entry.at)
-        rows.append((shown, shown, entry.text))
-    rows.append(("规则", "rules", _basis(clock)))
-    rows.append(("合计", "in all", _sum(clock)))
-    rows += [("说明", "note", output.say(each["message"], each["message_en"])) for each in _notes(clock, calendars)]
+    output.fields([(label, label, text) for label, text in _story(clock, registry, calendars, now)])
+
+
+def _story(
+    clock: ClockStory, registry: Registry, calendars: Mapping[str, WorkCalendar], now: datetime
+) -> list[tuple[str, str]]:
+    """Why the due is what it is, line by line: what each is about, and what it says."""
+    rows = [(output.local(entry.at), entry.text) for entry in sorted(_entries(clock, registry))]
+    rows.append((output.say("规则", "rules"), _basis(clock)))
+    rows.append((output.say("合计", "in all"), _sum(clock)))
+    rows += [
+        (output.say("说明", "note"), output.say(each["message"], each["message_en"]))
+        for each in _notes(clock, calendars)
+    ]
     if not clock.agrees:
         zh = "重新推算的到期时间与流水记录不一致，请联系管理员核对。"
         en = "Counting again does not lead to the due on record; ask the administrator to look into it."
-        rows.append(("注意", "attention", output.say(zh, en)))
+        rows.append((output.say("注意", "attention"), output.say(zh, en)))
     if clock.holders:
-        rows.append(("承办", "held by", "\n".join(_holding(clock, each, registry, now) for each in clock.holders)))
-    output.fields(rows)
+        held = "\n".join(_holding(clock, each, registry, now) for each in clock.holders)
+        rows.append((output.say("承办", "held by"), held))
+    return rows
+
+
+class ToldClock(NamedTuple):
+    """One clock in words, as a page shows it; ``story`` says line by line why its due is what it is."""
+
+    id: str
+    name: str
+    limit: str
+    started_at: datetime
+    due_at: datetime
+    provisional: bool
+    is_finished: bool
+    light: str
+    state: str
+    used: str
+    left: str
+    story: list[tuple[str, str]]
+
+
+def tell_clock(
+    clock: ClockStory, registry: Registry, calendars: Mapping[str, WorkCalendar], now: datetime
+) -> ToldClock:
+    """The clock in the words of the table and of the story."""
+    return ToldClock(
+        id=clock.id,
+        name=_name(clock, words.word(words.CLOCK, clock.kind), registry),
+        limit=_limit(clock.whole_limit),
+        started_at=clock.started_at,
+        due_at=clock.due_at,
+        provisional=clock.provisional,
+        is_finished=clock.status is Status.FINISHED,
+        light=state_of_clock(clock) or "green",
+        state=_state(clock),
+        used=_amount(clock.counting, clock.used),
+        left=_left(clock),
+        story=_story(clock, registry, calendars, now),
+    )
 
 
 def _basis(clock: ClockStory) -> str:

@@ -4,7 +4,7 @@ Owns the sub-commands ``history``, ``do`` and ``new`` of both. Must not know the
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -113,8 +113,15 @@ def draw_events(events: list[Recorded]) -> None:
     output.table(columns, rows)
 
 
-def summary(body: Mapping[str, Any]) -> str:
-    """The values of an event in one short line; long ones are cut, lists of files are counted."""
+_UNITS = frozenset({"lead", "helpers", "departments", "department", "proposed", "to", "requested_by", "charged_to"})
+_PEOPLE = frozenset({"approver", "to"})
+
+
+def summary(body: Mapping[str, Any], named: Callable[[str], str] = str, *, cut: int = 60) -> str:
+    """The values of an event in one short line; long ones are cut, lists of files are counted.
+
+    ``named`` turns the code of a unit or a person into what they are called.
+    """
     clock = body.get("clock")
     if isinstance(clock, dict):
         kind = words.word(words.CLOCK, str(clock["kind"]))
@@ -130,7 +137,8 @@ def summary(body: Mapping[str, Any]) -> str:
         elif name in _INSTANTS:
             parts.append(f"{output.say(*_INSTANTS[name])} {output.local(datetime.fromisoformat(str(value)))}")
         elif name in _CODES:
-            parts.append(words.word(_CODES[name], str(value)))
+            known = _CODES[name]
+            parts.append(words.word(known, str(value)) if value in known else named(str(value)))
         elif name == "reviews":
             dates = "、".join(output.local(datetime.fromisoformat(str(each)))[:10] for each in value)
             parts.append(f"{output.say('复核', 'reviews')} {dates}")
@@ -141,10 +149,11 @@ def summary(body: Mapping[str, Any]) -> str:
         elif isinstance(value, dict):
             parts.append("/".join(f"{key} {each}" for key, each in value.items() if each not in (None, 0)))
         else:
-            shown = "、".join(map(str, value)) if isinstance(value, list) else _limit_text(str(value))
-            shown = " ".join(shown.split())
+            values = value if isinstance(value, list) else [_limit_text(str(value))]
+            called = named if name in _UNITS | _PEOPLE else str
+            shown = " ".join("、".join(called(str(each)) for each in values).split())
             label = f"{output.say(*_LABELS[name])} " if name in _LABELS else ""
-            parts.append(label + (shown if len(shown) <= 60 else shown[:57] + "…"))
+            parts.append(label + (shown if len(shown) <= cut else shown[: cut - 3] + "…"))
     if body.get("evidence"):
         number = len(body["evidence"]) if isinstance(body["evidence"], list) else 1
         parts.append(output.say(f"证据 {number} 件", f"{number} piece(s) of evidence"))
