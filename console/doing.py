@@ -126,7 +126,7 @@ def summary(body: Mapping[str, Any], named: Callable[[str], str] = str, *, cut: 
     if isinstance(clock, dict):
         kind = words.word(words.CLOCK, str(clock["kind"]))
         due = output.local(datetime.fromisoformat(str(clock["due_at"])))
-        whose = clock.get("organisation") or clock.get("step")
+        whose = named(str(clock["organisation"])) if clock.get("organisation") else clock.get("step")
         return " ".join(part for part in (kind, whose, output.say("截止", "due"), due) if part)
     parts: list[str] = []
     for name, value in body.items():
@@ -145,7 +145,7 @@ def summary(body: Mapping[str, Any], named: Callable[[str], str] = str, *, cut: 
         elif name == "changes":
             parts.append(output.say(f"{len(value)} 个时限有变", f"{len(value)} limit(s) moved"))
         elif name == "clock_id":
-            parts.append(_clock_name(str(value)))
+            parts.append(_clock_name(str(value), named))
         elif isinstance(value, dict):
             parts.append("/".join(f"{key} {each}" for key, each in value.items() if each not in (None, 0)))
         else:
@@ -160,12 +160,12 @@ def summary(body: Mapping[str, Any], named: Callable[[str], str] = str, *, cut: 
     return " · ".join(part for part in parts if part)
 
 
-def _clock_name(clock_id: str) -> str:
+def _clock_name(clock_id: str, named: Callable[[str], str] = str) -> str:
     """``sign_for:D01#1`` as people say it: the second clock for D01 to sign for."""
     name, _, later = clock_id.partition("#")
     kind, _, whose = name.partition(":")
     number = output.say(f"第{int(later) + 1}次", f"#{int(later) + 1}") if later.isdecimal() else ""
-    return " ".join(part for part in (words.word(words.CLOCK, kind), whose, number) if part)
+    return " ".join(part for part in (words.word(words.CLOCK, kind), named(whose), number) if part)
 
 
 def _limit_text(text: str) -> str:

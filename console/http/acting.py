@@ -4,6 +4,7 @@ Owns the choice of the role somebody acts in and the recognition of a repeated a
 ``domain.rights``, the rest of the process's own rules by the desk.
 """
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ _MOST_EVIDENCE = 100
 """More than any command takes; whoever sends more is refused by its parsing."""
 
 
+_STREAM = re.compile(r"[a-z]+-[0-9A-Za-z._-]{1,80}")
+
+
 @dataclass(frozen=True)
 class Acted:
     """A recorded act: the answer, who acted, what was masked, and whether it had been recorded before.
@@ -55,7 +59,10 @@ class Acted:
 async def row_of(conn: Connection, stream: str) -> CaseRow | WishRow:
     """The case or wish of this id. Raises ``Refused`` ``case.unknown`` or ``wish.unknown``."""
     name = stream.partition("-")[0]
-    row = await one_wish(conn, stream) if name == "wish" else await one_case(conn, stream)
+    # What cannot be an id is not asked for: the database takes no NUL.
+    row = None
+    if _STREAM.fullmatch(stream):
+        row = await one_wish(conn, stream) if name == "wish" else await one_case(conn, stream)
     if row is None:
         raise Refused("wish.unknown" if name == "wish" else "case.unknown")
     return row

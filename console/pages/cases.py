@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -127,7 +128,9 @@ async def show_act(
     now = datetime.now(UTC)
     async with caller.office.pool.acquire() as conn:
         case = await open_case(caller, conn, stream, now, None)
-    name = f"{kind}:{variant}" if variant else kind
+    given = offered(caller, case, now, (kind,))
+    # Without a variant the first way that is offered; the others are on the page of the case.
+    name = f"{kind}:{variant}" if variant or not given else given[0].name
     form = form_for(caller, case, name, now)
     if form is None:
         refusal = why_not(caller, case, kind, now)
@@ -138,7 +141,12 @@ async def show_act(
 @router.post("/cases/{stream}/acts/{kind}")
 async def send_act(request: Request, caller: Acting, stream: str, kind: str) -> Response:
     """Send an act; afterwards the case, the same page however often it is sent."""
-    data = await request.form()
+    # Closed at the end of it: what was uploaded lies in temporary files until then.
+    async with request.form() as data:
+        return await _send(request, caller, stream, kind, data)
+
+
+async def _send(request: Request, caller: Caller, stream: str, kind: str, data: FormData) -> Response:
     given = sent(data, kind)
     try:
         raw = await read(data, given, caller)

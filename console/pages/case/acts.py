@@ -20,7 +20,7 @@ from domain.case.offers import menu
 from domain.errors import Refusal
 from domain.offers import Offer, Withheld
 from domain.people import Actor
-from domain.rights import ACTS, act, reach_of
+from domain.rights import ACTS, act, granted, reach_of
 
 _ANYTIME = ("comment", "attach", "correct", "withdraw", "decline", "adopt_rules", "shelve", "suspend")
 """What stands behind a disclosure: possible at most times and seldom what somebody came for."""
@@ -72,11 +72,12 @@ def _menu(
     caller: Caller, case: Opened, now: datetime, kinds: Iterable[str]
 ) -> tuple[tuple[Offer, ...], tuple[Withheld, ...]]:
     held, matrix = roles_here(caller, case), caller.office.matrix
-    wanted = {kind for kind in kinds if any(matrix.grants(each.role, act(kind)) for each in held)}
+    roles = {kind: granted(caller.subject, act(kind), matrix) for kind in kinds}
+    wanted = {kind for kind, some in roles.items() if any(each in some for each in held)}
     found = menu(case.state, held, now, case.world, wanted)
-    granted = tuple(each for each in found.offers if matrix.grants(each.actor.role, act(each.kind)))
-    withheld = tuple(each for each in found.withheld if matrix.grants(each.actor.role, act(each.kind)))
-    return granted, withheld
+    offers = tuple(each for each in found.offers if each.actor in roles[each.kind])
+    withheld = tuple(each for each in found.withheld if each.actor in roles[each.kind])
+    return offers, withheld
 
 
 def acts_of(caller: Caller, case: Opened, now: datetime) -> Acts:

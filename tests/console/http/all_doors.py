@@ -90,7 +90,9 @@ def _named(name: str, noun: str, streets: Streets, side: str) -> tuple[str, bool
         "draft": str(uuid.UUID(int=3)),
         "run": str(uuid.UUID(int=4)),
         "version": "no-such-version",
-        "kind": "dispatch",
+        "kind": "comment",
+        "number": "1",
+        "command_id": str(uuid.UUID(int=3)),
     }
     assert name in fixed, f"say in this test what {{{name}}} behind {noun} stands for"
     return fixed[name], False
