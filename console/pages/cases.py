@@ -242,18 +242,20 @@ async def show_pending(
         found = await command_of(conn, command_id)
     if found is not None and found.stream == stream:
         return RedirectResponse(f"/cases/{stream}?done={command_id}", 303)
-    after = 2 if tried < 10 else 5
-    return page(
+    answer = page(
         request,
         "case/pending.html",
         caller=caller,
         case=case,
         command_id=command_id,
-        tried=tried,
-        onward=f"/cases/{stream}/pending/{command_id}?tried={tried + 1}" if tried < _TRIES else None,
-        after=after,
+        looking=tried < _TRIES,
         status=202,
     )
+    if tried < _TRIES:
+        # A header, so that it also works where no script runs.
+        after = 2 if tried < 10 else 5
+        answer.headers["Refresh"] = f"{after}; url=/cases/{case.stream}/pending/{command_id}?tried={tried + 1}"
+    return answer
 
 
 # --- prints -------------------------------------------------------------------------------------------------------

@@ -27,10 +27,17 @@ NOT_PAGES = {
     "/search/export": "a workbook",
     "/sign-in/provider": "the way to an identity provider, which the town has not",
     "/sign-in/provider/back": "the way back from it",
+    "/cases/{stream}/pending/{command_id}": "202, so it is looked at below",
+    "/cases/{stream}/orders/{number}/print": "only some requests have orders, so it is looked at below",
 }
 """Routes that answer no page for people, and what they answer."""
 
-PLACES: dict[str, str] = {"stream": "@whistled"}
+PLACES: dict[str, str] = {
+    "stream": "@whistled",
+    "kind": "comment",
+    "number": "1",
+    "command_id": "00000000-0000-4000-8000-000000000003",
+}
 """What stands for a parameter of an address: a value, or ``@name`` for the request of the town with that name."""
 
 ELSEWHERE: dict[str, str] = {}
@@ -79,7 +86,28 @@ def _look(route: APIRoute) -> Look:
     return Look(name, _role(route), route.path)
 
 
-MORE: list[Look] = [Look("no-such-page", None, "/nowhere")]
+MORE: list[Look] = [
+    Look("no-such-page", None, "/nowhere"),
+    Look("case-pending", "grid_worker", "/cases/{stream}/pending/{command_id}"),
+    Look("case-order-print", "supervisor", "/cases/{@overdue}/orders/1/print"),
+    Look("case-registered", "community", "/cases/{@registered}"),
+    Look("case-whistled", "street_dispatcher", "/cases/{@whistled}"),
+    Look("case-dispatched", "department_handler", "/cases/{@dispatched}"),
+    Look("case-handling", "department_handler", "/cases/{@handling}"),
+    Look("case-returned", "street_dispatcher", "/cases/{@returned}"),
+    Look("case-overdue", "supervisor", "/cases/{@overdue}"),
+    Look("case-struck-off", "checker", "/cases/{@struck_off}"),
+    Look("case-verified", "vanguard_captain", "/cases/{@verified}"),
+    Look("case-fed-back", "grid_worker", "/cases/{@fed_back}"),
+    Look("case-appraised", "community", "/cases/{@appraised}"),
+    Look("case-on-the-spot", "grid_worker", "/cases/{@on_the_spot}"),
+    Look("act-strike-off", "department_handler", "/cases/{@handling}/acts/strike_off"),
+    Look("act-suspend", "street_dispatcher", "/cases/{@handling}/acts/suspend"),
+    Look("act-shelve", "street_dispatcher", "/cases/{@handling}/acts/shelve"),
+    Look("act-correct", "street_dispatcher", "/cases/{@handling}/acts/correct"),
+    Look("act-supervise", "supervisor", "/cases/{@handling}/acts/supervise"),
+    Look("act-attach", "grid_worker", "/cases/{@handling}/acts/attach"),
+]
 """Pages in a state or to a person that their plain address does not show."""
 
 LOOKS = [*map(_look, _pages()), *MORE]
@@ -88,8 +116,8 @@ LOOKS = [*map(_look, _pages()), *MORE]
 def _address(path: str, town: Town) -> str:
     def value(found: re.Match[str]) -> str:
         name = found.group(1).partition(":")[0]
-        assert name in PLACES, f"{path}: say in PLACES what stands for {name}"
-        given = PLACES[name]
+        assert name in PLACES or name.startswith("@"), f"{path}: say in PLACES what stands for {name}"
+        given = PLACES.get(name, name)
         return town.cases[given[1:]] if given.startswith("@") else given
 
     return re.sub(r"\{([^}]+)\}", value, path)
