@@ -21,7 +21,7 @@ from ledger.log import Recorded, history
 _QUIET = frozenset(
     {"kind", "at", "by", "rules", "evidence", "wording", "reporter", "place", "found_at", "channel", "rules_version"}
     | {"everyday", "limits", "concluding", "external_id", "rungs", "reckoning", "told", "warn_at", "clocks", "kept"}
-    | {"rung", "old_calendar", "justified", "to_arbitration", "provisional", "followed"}
+    | {"rung", "old_calendar", "justified", "to_arbitration", "provisional", "followed", "about", "action"}
 )
 _LIMIT = re.compile(r"[1-9][0-9]{0,3}(?:m|h|d|wh|wd|wd/min)")
 _TRUTH: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
@@ -38,6 +38,14 @@ _TRUTH: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
     "final": (("终局", "final"), ("", "")),
     "skipped": (("已跳过", "skipped"), ("", "")),
     "public": (("公开答复", "in public"), ("", "")),
+}
+_MEASURES: dict[str, tuple[str, str]] = {
+    "people": ("{} 人", "{} people"),
+    "minutes": ("{} 分钟", "{} min"),
+    "vehicles": ("{} 辆车", "{} vehicle(s)"),
+    "speed": ("速度 {}", "speed {}"),
+    "quality": ("质量 {}", "quality {}"),
+    "attitude": ("态度 {}", "attitude {}"),
 }
 _INSTANTS: dict[str, tuple[str, str]] = {
     "due_at": ("截止", "due"),
@@ -147,7 +155,7 @@ def summary(body: Mapping[str, Any], named: Callable[[str], str] = str, *, cut: 
         elif name == "clock_id":
             parts.append(_clock_name(str(value), named))
         elif isinstance(value, dict):
-            parts.append("/".join(f"{key} {each}" for key, each in value.items() if each not in (None, 0)))
+            parts.append(" / ".join(_measure(key, each) for key, each in value.items() if each not in (None, 0)))
         else:
             values = value if isinstance(value, list) else [_limit_text(str(value))]
             called = named if name in _UNITS | _PEOPLE else str
@@ -158,6 +166,15 @@ def summary(body: Mapping[str, Any], named: Callable[[str], str] = str, *, cut: 
         number = len(body["evidence"]) if isinstance(body["evidence"], list) else 1
         parts.append(output.say(f"证据 {number} 件", f"{number} piece(s) of evidence"))
     return " · ".join(part for part in parts if part)
+
+
+def _measure(key: str, value: Any) -> str:
+    """One of several numbers that belong together, as people say it."""
+    if key == "cost_fen":
+        return output.say(f"{value / 100:.2f} 元", f"{value / 100:.2f} yuan")
+    if key in _MEASURES:
+        return output.say(*_MEASURES[key]).format(value)
+    return f"{key} {value}"
 
 
 def _clock_name(clock_id: str, named: Callable[[str], str] = str) -> str:

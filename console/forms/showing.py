@@ -4,7 +4,7 @@ Owns the way from an offer to fields with options, limits and values; the templa
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -194,6 +194,10 @@ def _field(offer: Offer, asked: Asked, given: Sent | None, refusal: Refusal | No
     if choices == () and not needed:
         return None  # nothing to choose from, and nothing is missing without it
     widget, options = _options(asked, choices)
+    begins = asked.name in offer.suggested and asked.widget in (Widget.CHOICE, Widget.CARDS)
+    if widget == "cards" and not needed and not begins:
+        # One of several cards cannot be given back otherwise.
+        options = (Option("", output.say("不选", "none")), *options)
     least, most = _bounds(offer, asked)
     unit, code = _unit(offer, asked)
     return ShownField(
@@ -202,7 +206,7 @@ def _field(offer: Offer, asked: Asked, given: Sent | None, refusal: Refusal | No
         widget=widget,
         label=output.say(*asked.label),
         hint=_hint(offer, asked),
-        required=needed and asked.widget is not Widget.FLAG,
+        required=(needed or begins) and asked.widget is not Widget.FLAG,
         options=options,
         values=_values(offer, asked, given, options, needed),
         maxlength=_maxlength(offer, asked),
@@ -240,11 +244,20 @@ def _options(asked: Asked, choices: tuple[Choice, ...] | None) -> tuple[str, tup
     if asked.widget not in (Widget.CHOICE, Widget.CARDS, Widget.CHOICES):
         return asked.widget.value, ()
     found = tuple(_option(asked, each) for each in choices) if choices is not None else ()
+    found = _told_apart(found)
     if choices is None:
         found = tuple(Option(code, output.say(*names)) for code, names in asked.names.items())
     if asked.widget is Widget.CHOICE and len(found) <= _FEW and not any(each.group for each in found):
         return "cards", found
     return asked.widget.value, found
+
+
+def _told_apart(options: tuple[Option, ...]) -> tuple[Option, ...]:
+    """The options, with their codes where two are called the same."""
+    texts = [each.text for each in options]
+    return tuple(
+        replace(each, under=each.under or each.code) if texts.count(each.text) > 1 else each for each in options
+    )
 
 
 def _option(asked: Asked, choice: Choice) -> Option:
@@ -257,9 +270,6 @@ def _option(asked: Asked, choice: Choice) -> Option:
         under = output.say(f"回复截止 {output.local(choice.until)}", f"reply by {output.local(choice.until)}")
         return Option(choice.code, name, under if choice.until else "")
     name = choice.name or words.word(asked.names, choice.code)
-    # The names of people do not tell two of a kind apart, the names of units do.
-    if asked.name in ("approver", "to") and choice.name and choice.name != choice.code:
-        under = under or choice.code
     return Option(choice.code, name, under, choice.group or "")
 
 
@@ -324,6 +334,8 @@ def _values(
         return (str(limit(text).amount),) if asked.widget is Widget.LENGTH else (text,)
     if needed and len(options) == 1:
         return (options[0].code,)
+    if options and options[0].code == "":
+        return ("",)
     # What a model has a default for begins with it, for instance no vehicles.
     default = field_of(offer.kind, asked.name).default if asked.widget in (Widget.NUMBER, Widget.MONEY) else None
     return (str(default),) if isinstance(default, int) else ()

@@ -38,6 +38,7 @@ _TONES = {
     "archived": "good",
 }  # fmt: skip
 _PEOPLE_NAMED = 3
+_URGING = ("催办通知书", "written urging")
 
 
 class Names:
@@ -248,7 +249,7 @@ _TEXTS = ("text", "measures", "explanation", "instruction", "note", "word", "que
 
 
 def _told(seq: int, kind: str, fact: Any, body: dict[str, Any], names: Names) -> Told:
-    texts = [str(body[name]) for name in _TEXTS if body.get(name)]
+    texts = [str(body[name]) for name in _TEXTS if body.get(name) and body[name] not in _URGING]
     short = {name: value for name, value in body.items() if name not in _TEXTS}
     if kind == "registered":
         short = {name: value for name, value in short.items() if name not in ("title", "category", "condition")}
@@ -383,10 +384,16 @@ def _order(case: Opened, order: Order, names: Names, asked: dict[int, Any], repl
         at=order.at,
         due_at=clock.due_at if clock else None,
         replied_at=order.replied_at,
-        text=str(getattr(given, "text", "") or ""),
+        text=_own_words(given),
         reply=reply.text if reply else "",
         urging=order.urging,
     )
+
+
+def _own_words(order: Any) -> str:
+    """What the order says; a written urging that says no more than its name says nothing."""
+    text = str(getattr(order, "text", "") or "")
+    return "" if text in _URGING else text
 
 
 def outcome_of(case: Opened, names: Names) -> list[tuple[str, str]]:
