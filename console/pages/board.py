@@ -130,6 +130,7 @@ async def board(
         width=width,
         height=height,
         assets=static_digest(),
+        offset=int((at.astimezone(OFFICE_ZONE).utcoffset() or timedelta(0)).total_seconds()) // 60,
     )
 
 

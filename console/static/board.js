@@ -5,7 +5,9 @@
   const inside = document.getElementById("inside"), asOf = document.getElementById("as-of"), clock = document.getElementById("clock");
   const WIDTH = 1920, HEIGHT = 1080, TURN = 12000, STALE = 60000;
   const pad = (number) => String(number).padStart(2, "0");
-  const time = (at) => `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`;
+  // In office time, whatever the machine behind the wall believes: shifted, then read as if it were UTC.
+  const office = (at) => new Date(at.getTime() + Number(body.dataset.offset) * 60000);
+  const time = (at) => `${pad(at.getUTCHours())}:${pad(at.getUTCMinutes())}:${pad(at.getUTCSeconds())}`;
 
   // ---- size: one 16:9 canvas, the rest stays empty
   const fit = () => {
@@ -23,13 +25,13 @@
   let ahead = new Date(body.dataset.at).getTime() - Date.now(), told = performance.now(), shownAt = new Date(body.dataset.at);
   const now = () => new Date(Date.now() + ahead);
   const tick = () => {
-    const at = now();
-    clock.textContent = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())} ${time(at)}`;
+    const at = office(now());
+    clock.textContent = `${at.getUTCFullYear()}-${pad(at.getUTCMonth() + 1)}-${pad(at.getUTCDate())} ${time(at)}`;
     const age = performance.now() - told;
     root.classList.toggle("stale", age > STALE);
     asOf.textContent = age > STALE
       ? body.dataset.sayStale.replace("{n}", String(Math.floor(age / 60000)))
-      : body.dataset.sayAsOf.replace("{t}", time(shownAt));
+      : body.dataset.sayAsOf.replace("{t}", time(office(shownAt)));
   };
   setInterval(tick, 1000);
 
