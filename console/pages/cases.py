@@ -60,8 +60,12 @@ async def show_case(
     stream: str,
     at: Annotated[str, Query(max_length=40)] = "",
     done: Annotated[str, Query(max_length=40)] = "",
+    masked: Annotated[str, Query(max_length=3)] = "",
 ) -> Response:
-    """The page of a case, now or as it was ``at``; ``done`` is the command of the reader that has just led here."""
+    """The page of a case, now or as it was ``at``.
+
+    ``done`` is the command of the reader that has just led here, ``masked`` whether something in it was masked.
+    """
     now = datetime.now(UTC)
     then = _instant(at)
     async with caller.office.pool.acquire() as conn:
@@ -86,7 +90,7 @@ async def show_case(
         clocks=clocks_of(case),
         timeline=timeline_of(case, names),
         reporter=reporter,
-        notice=said_done(own, names) if own else None,
+        notice=said_done(own, masked=bool(masked)) if own else None,
         latest=moment_field(case.at),
     )
 
@@ -157,7 +161,8 @@ async def _send(request: Request, caller: Caller, stream: str, kind: str, data: 
         return RedirectResponse(f"/cases/{stream}/pending/{pending.refusal.params['command_id']}", 303)
     except Refused as refused:
         return await _came_back(request, caller, stream, given, refused)
-    return RedirectResponse(given.onward or f"/cases/{stream}?done={acted.answer.command_id}", 303)
+    masked = "&masked=yes" if acted.masked else ""
+    return RedirectResponse(given.onward or f"/cases/{stream}?done={acted.answer.command_id}{masked}", 303)
 
 
 async def _changes(caller: Caller, stream: str, given: Sent, raw: dict[str, Any]) -> dict[str, Any]:

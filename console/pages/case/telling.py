@@ -417,8 +417,11 @@ def outcome_of(case: Opened, names: Names) -> list[tuple[str, str]]:
     return [(output.say(zh, en), value) for zh, en, value in rows if value]
 
 
-def said_done(recorded: Sequence[Any], names: Names) -> str:
-    """What a command of the reader has just made true, in a sentence."""
+def said_done(recorded: Sequence[Any], *, masked: bool = False) -> str:
+    """What a command of the reader has just made true, in a sentence; with ``masked`` that something was masked."""
     kinds = [each.kind for each in recorded if each.kind not in _CLOCK_FACTS]
     told = output.say("、", ", ").join(words.word(words.EVENT, kind) for kind in dict.fromkeys(kinds))
-    return output.say(f"已记入账本：{told}。", f"Recorded: {told}.")
+    said = output.say(f"已记入账本：{told}。", f"Recorded: {told}.")
+    if masked:
+        said += output.say("您写的内容里有个人信息，已遮盖。", " Personal data in what you wrote was masked.")
+    return said

@@ -362,6 +362,35 @@ async def test_photographs_are_kept_when_the_form_comes_back(place: Place) -> No
     assert "处置前" in words(page)
 
 
+async def test_a_clerk_is_told_when_personal_data_was_masked(place: Place) -> None:
+    case = await place.case()
+    browser = place.doors.browser("community")
+
+    sent = await _send(browser, case, "comment", text="居民电话 13900001234，晚上在家")
+
+    told = words(await browser.get(sent.headers["location"]))
+    assert "已遮盖" in told
+    assert "居民电话 〔手机号〕，晚上在家" in told
+    assert "13900001234" not in told
+
+
+async def test_the_page_and_its_forms_speak_english_to_who_reads_it(place: Place) -> None:
+    case = await place.case(4, title="broken road", text="a hole in front of the gate")
+    browser = place.doors.browser("dispatcher")
+    browser.client.cookies.set("lang", "en")
+
+    page = await browser.get(f"/cases/{case}")
+    form = await browser.get(f"/cases/{case}/acts/suspend")
+
+    assert "Who has it" in words(page)
+    assert "Why this date" in words(page)
+    assert "at the latest" in words(form)
+    names = "杏林街道|东塘社区|东塘一网格|城市管理|供水|园林|路面破损|中文"
+    for each in (page, form):
+        left = re.sub(names, "", words(each))
+        assert not re.findall("[\u4e00-\u9fff]+", left)
+
+
 async def test_an_act_may_lead_back_to_where_it_was_sent_from(place: Place) -> None:
     case = await place.case(2)
     browser = place.doors.browser("handler")
