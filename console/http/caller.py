@@ -20,7 +20,7 @@ from domain.errors import Refused
 from domain.people import Actor
 from domain.process import World
 from domain.registry import Registry
-from domain.rights import Reach, Subject, authorize, granted, reach
+from domain.rights import Permission, Reach, Subject, authorize, granted, reach
 from domain.zone import office_day
 
 
@@ -74,7 +74,13 @@ class Caller:
         return reach(self.subject, permission, registry, self.office.matrix)
 
     def authorize(self, permission: str, thing: Any = None) -> tuple[Actor, ...]:
-        """The roles in which this is allowed. Raises ``Refused`` as ``domain.rights.authorize`` does."""
+        """The roles in which this is allowed.
+
+        Raises ``Refused`` as ``domain.rights.authorize`` does, and ``access.must_change_password`` where a session is
+        good for nothing else yet.
+        """
+        if self.session is not None and self.session.must_change and permission != Permission.OWN_ACCOUNT:
+            raise Refused("access.must_change_password")
         if self.scopes is not None and permission not in self.scopes:
             raise Refused("access.denied", permission=permission)
         return authorize(self.subject, permission, self.registry, thing, self.office.matrix)

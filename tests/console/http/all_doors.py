@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import httpx
@@ -11,7 +12,11 @@ from pydantic import BaseModel
 from starlette.routing import Mount
 
 from console.http.caller import May, Public
+from domain.rights import Permission
 from tests.console.http.two_streets import Streets
+
+ASKED_INSIDE: Mapping[str, str] = {"/board": Permission.BOARD_READ, "/board/events": Permission.BOARD_READ}
+"""Doors that a signed address opens too; without one they ask for this permission themselves."""
 
 _NO_FILE = "0" * 64
 
@@ -27,7 +32,9 @@ class Door(NamedTuple):
     @property
     def permission(self) -> str | None:
         """The permission asked for; None for everybody."""
-        return str(self.gate.permission) if isinstance(self.gate, May) else None
+        if isinstance(self.gate, May):
+            return str(self.gate.permission)
+        return ASKED_INSIDE.get(self.path)
 
 
 def gates(route: RouteContext) -> list[May | Public]:

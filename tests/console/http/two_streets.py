@@ -33,8 +33,8 @@ from tests.console.http.straight import StraightDesk
 from tests.neighbourhood import GRID, LEAD, ORDINARY, REGISTRY, raw_registry
 
 NEAR, FAR = "near", "far"
-_ENOUGH = 20
-"""Seconds after which an answer that has not ended is taken as it is."""
+_ENOUGH, _LISTENING = 20, 0.3
+"""Seconds after which an answer that has not ended is taken as it is, and seconds one listens to a stream of events."""
 FAR_STREET, FAR_COMMUNITY, FAR_GRID, FAR_DEPARTMENT = "S02", "C91", "G91", "D91"
 ROLES = tuple(role for role in Role if role not in (Role.RESIDENT, Role.SYSTEM))
 _IN_GRID = (Role.GRID_WORKER, Role.GRID_HEAD, Role.VANGUARD_CAPTAIN)
@@ -103,20 +103,23 @@ async def answered(app: FastAPI, request: httpx.Request) -> httpx.Response:
     """
     await request.aread()
     heard: list[dict[str, Any]] = []
-    first, asked = asyncio.Event(), False
+    endless, asked = asyncio.Event(), False
 
     async def receive() -> dict[str, Any]:
         nonlocal asked
         if not asked:
             asked = True
             return {"type": "http.request", "body": request.content, "more_body": False}
-        await first.wait()
+        await endless.wait()
+        await asyncio.sleep(_LISTENING)
         return {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
         heard.append(message)
-        if message["type"] == "http.response.body" and message.get("body"):
-            first.set()
+        if message["type"] == "http.response.start" and (b"content-type", b"text/event-stream") in [
+            (name, value.split(b";")[0]) for name, value in message["headers"]
+        ]:
+            endless.set()
 
     scope = {
         "type": "http",
