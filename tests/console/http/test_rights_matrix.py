@@ -162,6 +162,30 @@ async def test_an_act_gets_as_far_as_the_desk_only_from_its_roles_in_their_place
             assert len(deaf.desk.asked) - before == (passes and "evidence" not in _ACTS[kind]), told
 
 
+@pytest.mark.parametrize("kind", sorted(kind for kind in ACTS if kind not in _OPENINGS and not kind.endswith("_wish")))
+async def test_the_form_of_an_act_is_opened_and_taken_only_from_its_roles_in_their_place(
+    deaf: Streets, kind: str
+) -> None:
+    registry = registry_of(two_streets_registry())
+    path = f"/cases/{deaf.cases[NEAR]}/acts/{kind}"
+    for role in ROLES:
+        for side in (NEAR, FAR):
+            who = deaf.people[person(role, side)]
+            actor = Actor(person=who.person, role=role, **place(role, side))
+            reads = MATRIX.grants(role, Permission.CASE_READ) and reach_of(actor, registry).covers(_near())
+            for method in ("GET", "POST"):
+                before = len(deaf.desk.asked)
+                answer = await deaf.ask(who, method, path)
+                told = (role, side, kind, method, answer.status_code, answer.text[:300])
+                assert answer.status_code < 500, told
+                if not reads or role not in ACTS[kind]:
+                    assert answer.status_code in (403, 404, 409, 422), told
+                    assert len(deaf.desk.asked) == before, told
+                if not reads:
+                    assert answer.status_code in (403, 404), told
+                    assert TITLES[NEAR] not in answer.text, told
+
+
 class _near:  # noqa: N801 - reads as the thing that lies near
     """Where the request and the wish of the near street lie."""
 
