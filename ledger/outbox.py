@@ -316,6 +316,20 @@ async def mark_seen(conn: Connection, notice: UUID, person: str) -> bool:
     return bool(seen)
 
 
+async def mark_all_seen(conn: Connection, notices: Sequence[UUID], person: str) -> None:
+    """The person has seen these notices, as far as they lie in their inbox."""
+    await conn.execute(
+        """
+        update delivery
+        set seen_at = coalesce(seen_at, now())
+        where notice = any($1) and channel = $2 and receiver = $3 and state = 'delivered'
+        """,
+        list(notices),
+        INBOX,
+        person,
+    )
+
+
 @dataclass(frozen=True)
 class Health:
     """How the outbox stands: deliveries that fail are those of the last days, what is late should have been tried."""
@@ -425,7 +439,65 @@ async def list_notices(
     notices = [_notice(row) for row in rows[:limit]]
     found = await deliveries_of(conn, [notice.id for notice in notices])
     items = tuple(Listed(notice, found.get(notice.id, ())) for notice in notices)
-    return NoticePage(items, f"{notices[-1].at.isoformat()}_{notices[-1].id}" if len(rows) > limit else None)
+    return NoticePage(items, _cursor(notices[-1]) if len(rows) > limit else None)
+
+
+async def inbox_of(
+    conn: Connection, person: str, *, unseen: bool = False, limit: int = 50, cursor: str | None = None
+) -> NoticePage:
+    """One page of what lies in a person's inbox, the youngest first, with the person's own deliveries.
+
+    Begins with the person instead of the notices, so that somebody who is told little does not wait for what others
+    are told. Raises ``Refused`` as ``list_notices`` does.
+    """
+    if not 1 <= limit <= PAGE_LIMIT:
+        raise Refused("field.invalid", field="limit", reason=f"1–{PAGE_LIMIT}")
+    at, last = _read_cursor(cursor) if cursor is not None else (None, None)
+    rows = await conn.fetch(
+        f"""
+        with own as materialized (
+            select * from delivery
+            where receiver = $1 and channel = 'inbox' and state = 'delivered' and (not $2 or seen_at is null)
+        )
+        select {_NOTICE}, own.*
+        from own
+        join notice n on n.id = own.notice
+        where $3::timestamptz is null or (n.at, n.id) < ($3, $4::uuid)
+        order by n.at desc, n.id desc
+        limit $5
+        """,
+        person,
+        unseen,
+        at,
+        last,
+        limit + 1,
+    )
+    items = tuple(
+        Listed(_notice(row), (DeliveryRow(**{name: row[name] for name in DeliveryRow.model_fields}),))
+        for row in rows[:limit]
+    )
+    return NoticePage(items, _cursor(items[-1].notice) if len(rows) > limit else None)
+
+
+async def count_unseen(conn: Connection, person: str, *, at_most: int = 99) -> int:
+    """How many notices in a person's inbox they have not seen, counted up to ``at_most`` + 1."""
+    found = await conn.fetchval(
+        """
+        select count(*)
+        from (
+            select from delivery
+            where receiver = $1 and channel = 'inbox' and state = 'delivered' and seen_at is null
+            limit $2
+        ) unseen
+        """,
+        person,
+        at_most + 1,
+    )
+    return int(found)
+
+
+def _cursor(last: NoticeRow) -> str:
+    return f"{last.at.isoformat()}_{last.id}"
 
 
 def _read_cursor(cursor: str) -> tuple[datetime, UUID]:

@@ -4,10 +4,13 @@ Owns the question which tasks wait for whom, as far as rows can tell; the case's
 Every role is one range of an index of open tasks, so a page costs the same however many tasks there are.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from pydantic import JsonValue
 
 from domain.base import Frozen
 from domain.errors import Refused
@@ -16,8 +19,7 @@ from domain.people import Actor, Role
 from domain.registry import Registry
 from domain.rights import Subject, reach_of
 from ledger.log import Connection
-from ledger.paging import read_cursor, write_cursor
-from ledger.queries import PAGE_LIMIT
+from ledger.paging import PAGE_LIMIT, read_cursor, write_cursor
 from ledger.rows import TaskRow
 
 COUNTED = 300
@@ -81,9 +83,9 @@ class _Values:
         return f"${len(self.values)}"
 
 
-def _roles(actor: Actor) -> list[str]:
+def _roles(role: Role) -> list[str]:
     """The roles whose tasks somebody in this role does: the head of a department may do what its people may."""
-    return [str(role) for role in _DEPARTMENT] if actor.role in _DEPARTMENT else [str(actor.role)]
+    return [str(each) for each in _DEPARTMENT] if role in _DEPARTMENT else [str(role)]
 
 
 def _ranges(subject: Subject, registry: Registry, value: _Values) -> Iterator[str]:
@@ -91,7 +93,7 @@ def _ranges(subject: Subject, registry: Registry, value: _Values) -> Iterator[st
     me = value(subject.person)
     yield f"person = {me}"
     for actor in subject.holds:
-        roles = f"role = any({value(_roles(actor))}::text[])"
+        roles = f"role = any({value(_roles(actor.role))}::text[])"
         for place in _places(actor, registry, value):
             yield f"{place} and {roles} and (person is null or person = {me})"
         # What lies nowhere yet waits for whoever holds the role, anywhere.
@@ -122,18 +124,21 @@ async def list_work(
     registry: Registry,
     *,
     kinds: Sequence[str] = (),
+    role: Role | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> WorkPage:
     """One page of the open tasks of a person in all their roles, the most urgent first, those without a deadline last.
 
-    ``kinds`` narrows them. Raises ``Refused``: ``feed.bad_cursor``; ``field.invalid`` for a limit outside 1 to 200.
+    ``kinds`` and ``role`` narrow them. Raises ``Refused``: ``feed.bad_cursor``; ``field.invalid`` for a limit outside
+    1 to 200.
     """
     if not 1 <= limit <= PAGE_LIMIT:
         raise Refused("field.invalid", field="limit", reason=f"1–{PAGE_LIMIT}")
     value = _Values()
     ranges = tuple(_ranges(subject, registry, value))
     more = f" and kind = any({value(list(kinds))}::text[])" if kinds else ""
+    more += f" and role = any({value(_roles(role))}::text[])" if role is not None else ""
     if cursor is not None:
         at, (stream, task) = read_cursor(_LIST, cursor, 2)
         after = f"coalesce({value(at)}::timestamptz, 'infinity'::timestamptz), {value(stream)}, {value(task)}"
@@ -216,3 +221,37 @@ async def usual_categories(conn: Connection, community: str, *, among: int = 300
         limit,
     )
     return [row["category"] for row in rows]
+
+
+def _decoded(body: Any) -> Any:
+    """A connection without a codec gives JSON columns as text."""
+    return json.loads(body) if isinstance(body, str) else body
+
+
+class Fact(Frozen):
+    """The last fact of one kind of one stream."""
+
+    stream: str
+    kind: str
+    at: Instant
+    body: dict[str, JsonValue]
+
+
+async def last_facts(conn: Connection, streams: Sequence[str], kinds: Sequence[str]) -> dict[tuple[str, str], Fact]:
+    """The last fact of each of these kinds, by stream and kind; what never happened is absent."""
+    rows = await conn.fetch(
+        """
+        select distinct on (stream, kind) stream, kind, at, body
+        from event
+        where stream = any($1::text[]) and kind = any($2::text[])
+        order by stream, kind, seq desc
+        """,
+        list(streams),
+        list(kinds),
+    )
+    return {
+        (row["stream"], row["kind"]): Fact(
+            stream=row["stream"], kind=row["kind"], at=row["at"], body=_decoded(row["body"])
+        )
+        for row in rows
+    }
