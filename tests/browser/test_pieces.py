@@ -185,4 +185,4 @@ async def _send(page: Page) -> None:
 async def _fill(page: Page) -> None:
     await page.fill("#f-text", "井盖碎了")
     await page.select_option("#f-category", "K02")
-    await page.check("input[name=urgency][value=emergency]", force=True)
+    await page.check("input[name=urgency][value=emergency]")
