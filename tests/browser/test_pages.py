@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 import pytest
 from fastapi.routing import APIRoute
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
+from console.demo.rules import DEMO_BOOK
 from console.http.app import PAGES
 from console.http.caller import May
 from domain.people import Role
 from domain.rights import MATRIX
+from tests.browser.reaching import WAYS
 from tests.browser.town import Town
 from tests.browser.watching import DESK, PHONE, not_wider_than_the_screen, nothing_serious, photograph
 
@@ -29,6 +31,8 @@ NOT_PAGES = {
     "/sign-in/provider/back": "the way back from it",
     "/cases/{stream}/pending/{command_id}": "202, so it is looked at below",
     "/cases/{stream}/orders/{number}/print": "only some requests have orders, so it is looked at below",
+    "/rules/{version}/yaml": "a file",
+    "/tracking/mine/photos/{digest}": "a photograph",
 }
 """Routes that answer no page for people, and what they answer."""
 
@@ -37,8 +41,13 @@ PLACES: dict[str, str] = {
     "kind": "comment",
     "number": "1",
     "command_id": "00000000-0000-4000-8000-000000000003",
+    "/wishes/{stream} stream": "@wish",
+    "/rules/{version} version": DEMO_BOOK.version,
 }
-"""What stands for a parameter of an address: a value, or ``@name`` for the request of the town with that name."""
+"""What stands for a parameter of an address: a value, or ``@name`` for the request of the town with that name.
+
+Where one address wants another value than all others do, it stands before the name.
+"""
 
 ELSEWHERE: dict[str, str] = {}
 """Pages that another person than the first who may open them sees with something on it: role by address."""
@@ -116,8 +125,8 @@ LOOKS = [*map(_look, _pages()), *MORE]
 def _address(path: str, town: Town) -> str:
     def value(found: re.Match[str]) -> str:
         name = found.group(1).partition(":")[0]
-        assert name in PLACES or name.startswith("@"), f"{path}: say in PLACES what stands for {name}"
-        given = PLACES.get(name, name)
+        given = PLACES.get(f"{path} {name}") or PLACES.get(name, name)
+        assert given != name or name.startswith("@"), f"{path}: say in PLACES what stands for {name}"
         return town.cases[given[1:]] if given.startswith("@") else given
 
     return re.sub(r"\{([^}]+)\}", value, path)
@@ -128,16 +137,26 @@ def test_what_is_said_to_be_no_page_is_a_route() -> None:
 
     assert set(NOT_PAGES) <= paths
     assert set(ELSEWHERE) <= paths
+    assert set(WAYS) <= paths
+
+
+async def _reach(page: Page, look: Look, town: Town) -> None:
+    if look.path in WAYS:
+        await WAYS[look.path](page, town)
+        pattern = re.escape(look.path).replace(r"\{", "{").replace(r"\}", "}")
+        assert re.fullmatch(town.url + re.sub(r"\{[^}]+\}", "[^/]+", pattern), page.url.partition("?")[0]), page.url
+        return
+    answer = await page.goto(town.url + _address(look.path, town))
+    assert answer is not None
+    assert answer.headers["content-type"].startswith("text/html"), "say in NOT_PAGES what this answers"
+    assert look in MORE or answer.status == 200, f"{answer.status} {await page.inner_text('body')}"
 
 
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
 async def test_a_page_is_legible_at_a_desk_and_on_a_telephone(chromium: Browser, town: Town, look: Look) -> None:
     async with town.signed_in(chromium, look.role) as watch:
         page = await watch.context.new_page()
-        answer = await page.goto(town.url + _address(look.path, town))
-        assert answer is not None
-        assert answer.headers["content-type"].startswith("text/html"), "say in NOT_PAGES what this answers"
-        assert look in MORE or answer.status == 200, f"{answer.status} {await page.inner_text('body')}"
+        await _reach(page, look, town)
 
         await photograph(page, look.name, DESK)
         await nothing_serious(page)

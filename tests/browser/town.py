@@ -56,6 +56,7 @@ class Town:
     street: Street
     access: Access
     people: People
+    key: MasterKey
     cases: dict[str, str] = field(default_factory=dict)
     _tokens: dict[str, str] = field(default_factory=dict)
 
@@ -197,9 +198,10 @@ async def open_town(folder: Path) -> AsyncIterator[Town]:
             async with pool.acquire() as conn:
                 registry = await read_registry(conn)
             client = await connect(instance.endpoints.temporal, instance.endpoints.namespace)
-            desk = Desk(client, pool, Vault(MasterKey.load(settings.key_file)), task_queue=settings.task_queue)
+            key = MasterKey.load(settings.key_file)
+            desk = Desk(client, pool, Vault(key), task_queue=settings.task_queue)
             street = Street(desk, pool, registry)
-            town = Town(door.url, street, Access.open(pool, settings), street.people(GRID))
+            town = Town(door.url, street, Access.open(pool, settings), street.people(GRID), key)
             await _give_accounts(town, pool)
             await _tell_stories(town)
             yield town
