@@ -159,6 +159,21 @@ ORGANISATION: Words = {
     "department": ("部门", "department"),
     "partner": ("共建单位", "partner"),
 }
+ACCESS: Words = {
+    "signed_in": ("登录", "signed in"),
+    "signed_in_by_provider": ("统一身份认证登录", "signed in by the identity provider"),
+    "signed_out": ("退出", "signed out"),
+    "session_ended": ("结束会话", "sessions ended"),
+    "refused_password": ("密码错误", "wrong password"),
+    "refused_disabled": ("停用账号尝试登录", "tried while disabled"),
+    "password_changed": ("修改密码", "password changed"),
+    "password_reset": ("重置密码", "password reset"),
+    "account_added": ("添加账号", "account added"),
+    "account_disabled": ("停用账号", "account disabled"),
+    "account_enabled": ("恢复账号", "account enabled"),
+    "token_issued": ("签发令牌", "token made"),
+    "token_revoked": ("撤销令牌", "token revoked"),
+}
 PERMISSION: Words = {
     "case.read": ("查看诉求", "see cases"),
     "case.register": ("登记诉求", "register cases"),

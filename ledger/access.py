@@ -69,6 +69,17 @@ class TokenRow(Frozen):
     last_used_at: datetime | None
 
 
+class RecordRow(Frozen):
+    """One line of what happened to accounts."""
+
+    id: int
+    at: datetime
+    kind: str
+    login: str | None
+    by_person: str | None
+    note: str | None
+
+
 class Attempt(Frozen):
     """What is remembered of the attempts under one name."""
 
@@ -538,3 +549,24 @@ async def record(
         by,
         note,
     )
+
+
+async def list_records(
+    conn: Connection, *, login: str | None = None, limit: int = 50, before: int | None = None
+) -> tuple[tuple[RecordRow, ...], int | None]:
+    """One page of what happened, the youngest first, of one login name or of all, and where the next page goes on."""
+    rows = await conn.fetch(
+        """
+        select id, at, kind, login, by_person, note
+        from access_record
+        where ($1::text is null or login = $1)
+          and ($2::bigint is null or id < $2)
+        order by id desc
+        limit $3
+        """,
+        login,
+        before,
+        bounded(limit) + 1,
+    )
+    found = tuple(RecordRow(**dict(row)) for row in rows[:limit])
+    return found, found[-1].id if len(rows) > limit else None

@@ -17,7 +17,7 @@ from console.access.passwords import Passwords, one_time_password
 from domain.errors import Refused
 from domain.text import normalise
 from ledger import access as table
-from ledger.access import AccountRow
+from ledger.access import AccountRow, RecordRow
 from ledger.log import Connection
 
 FIRST_ADMINISTRATOR = "admin"
@@ -109,6 +109,14 @@ class Accounts:
         async with self._pool.acquire() as conn:
             start = login_name(after) if after is not None else None
             return await table.list_accounts(conn, disabled=disabled, limit=limit, after=start)
+
+    async def record(
+        self, login: str | None = None, *, limit: int = 50, before: int | None = None
+    ) -> tuple[tuple[RecordRow, ...], int | None]:
+        """One page of what happened to one account or to all, the youngest first."""
+        async with self._pool.acquire() as conn:
+            name = login_name(login) if login is not None else None
+            return await table.list_records(conn, login=name, limit=limit, before=before)
 
     async def disable(self, login: str, *, by: str) -> AccountRow:
         """Keep the account out at once: its sessions end and its tokens are revoked for good.

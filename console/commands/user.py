@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from console import output
+from console import output, words
 from console.paging import show_next
 from console.session import SHARED, ledger, run, settings
 from domain.errors import Refused
@@ -14,13 +14,14 @@ from domain.errors import Refused
 if TYPE_CHECKING:
     from console.access.accounts import NewPassword
     from console.access.tokens import NewToken
-    from ledger.access import AccountRow, TokenRow
+    from ledger.access import AccountRow, RecordRow, TokenRow
 
 app = typer.Typer(help="账号：添加、停用、重置密码、访问令牌 / who may sign in", epilog=SHARED, add_completion=False)
 
 Login = Annotated[str, typer.Argument(metavar="登录名", help="登录名 / login name")]
 By = Annotated[str, typer.Option("--by", metavar="人员编号", help="由谁操作 / who does it")]
 _BY = "administrator"
+_DIGITS = 19
 
 
 @app.command(epilog=SHARED)
@@ -269,6 +270,38 @@ async def _revoke(login: str, number: str, by: str) -> None:
     async with ledger() as pool:
         await Access.open(pool, settings()).tokens.revoke(login_name(login), chosen, by=by)
     output.result({"id": chosen, "revoked": True}, lambda: output.line("令牌已撤销。", "The token is revoked."))
+
+
+@app.command(epilog=SHARED)
+def record(
+    login: Annotated[str | None, typer.Argument(metavar="登录名", help="只看此账号 / this account only")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="每页几条 / rows of a page")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="上一页给出的续读位置 / cursor of the last page")] = None,
+) -> None:
+    """登录与账号变更记录，最新的在前。
+
+    Who signed in, was refused, added, disabled or reset, the youngest first.
+    """
+    run(_record(login, limit, cursor))
+
+
+async def _record(login: str | None, limit: int, cursor: str | None) -> None:
+    from console.access.door import Access
+
+    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < _DIGITS):
+        raise Refused("feed.bad_cursor", field="--cursor")
+    async with ledger() as pool:
+        accounts = Access.open(pool, settings()).accounts
+        items, before = await accounts.record(login, limit=limit, before=int(cursor) if cursor else None)
+    after = None if before is None else str(before)
+    output.result({"items": items, "next": after}, lambda: _draw_record(items, after))
+
+
+def _draw_record(items: "tuple[RecordRow, ...]", after: str | None) -> None:
+    columns = [("时间", "at"), ("登录名", "login"), ("事项", "what"), ("经手", "by")]
+    rows = [(each.at, each.login, words.word(words.ACCESS, each.kind), each.by_person) for each in items]
+    output.table(columns, rows)
+    show_next(after)
 
 
 def _id(text: str | None, name: str) -> UUID | None:

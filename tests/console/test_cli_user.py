@@ -63,3 +63,23 @@ async def test_people_read_the_accounts_as_a_table(call: Call, new_office: async
     code, text = await _call(call, "user", "list")
     assert code == 0
     assert "管理员，待改密码" in text
+
+
+async def test_what_happened_to_accounts_is_listed_the_youngest_first(
+    call: Call, new_office: asyncpg.Connection
+) -> None:
+    await _call(call, "user", "add", "boss", "--administrator")
+    await _call(call, "user", "reset", "boss", "--by", "S01-5")
+    await _call(call, "user", "add", "other", "--administrator")
+
+    first = value(await _call(call, "user", "record", "--limit", "2", "--json"))
+    rest = value(await _call(call, "user", "record", "--limit", "2", "--cursor", first["next"], "--json"))
+    of_one = value(await _call(call, "user", "record", "BOSS", "--json"))["items"]
+    code, text = await _call(call, "user", "record", "boss")
+
+    found = [(each["kind"], each["login"]) for each in (*first["items"], *rest["items"])]
+    assert found == [("account_added", "other"), ("password_reset", "boss"), ("account_added", "boss")]
+    assert rest["next"] is None
+    assert [each["by_person"] for each in of_one] == ["S01-5", "administrator"]
+    assert (code, "重置密码" in text) == (0, True)
+    assert error(await _call(call, "user", "record", "--cursor", "x", "--json"))["code"] == "feed.bad_cursor"

@@ -10,6 +10,7 @@ import pytest
 from console.access.door import Access
 from console.access.passwords import Hashing
 from console.access.throttle import client_group
+from console.words import ACCESS
 from domain.errors import Refused
 from runtime.settings import Settings
 from tests.console.access.conftest import PASSWORD, Clock
@@ -343,3 +344,41 @@ async def test_yesterdays_mistakes_are_forgotten(access: Access, worker: str, cl
 )
 def test_neighbours_on_the_internet_are_counted_together(address: str, group: str) -> None:
     assert client_group(address) == group
+
+
+async def test_everything_that_happens_to_an_account_is_written_down_and_stays(
+    access: Access, app_pool: asyncpg.Pool, worker: str
+) -> None:
+    begun = await access.sessions.sign_in(worker, PASSWORD, HERE)
+    await refused(access.sessions.sign_in(worker, "a guess of mine", HERE), "access.wrong_credentials")
+    await access.sessions.end_others(begun.identity)
+    await access.sessions.sign_out(begun.token)
+    issued = await access.tokens.issue(worker, name="一", permissions=["case.read"], lasts=timedelta(days=1), by="W01")
+    await access.tokens.revoke(worker, issued.row.id, by="W01")
+    await access.accounts.disable(worker, by="boss")
+    await refused(access.sessions.sign_in(worker, PASSWORD, HERE), "access.disabled")
+    await access.accounts.enable(worker, by="boss")
+    await access.accounts.reset(worker, by="boss")
+
+    found, _ = await access.accounts.record(worker, limit=100)
+
+    assert [each.kind for each in reversed(found)] == [
+        "account_added",
+        "signed_in",
+        "password_changed",
+        "signed_in",
+        "refused_password",
+        "session_ended",
+        "signed_out",
+        "token_issued",
+        "token_revoked",
+        "account_disabled",
+        "refused_disabled",
+        "account_enabled",
+        "password_reset",
+    ]
+    assert all(each.kind in ACCESS for each in found)
+    async with app_pool.acquire() as conn:
+        for change in ("update access_record set by_person = 'x'", "delete from access_record"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await conn.execute(change)
