@@ -28,10 +28,12 @@ from domain.errors import Refusal, Refused
 from domain.people import Actor, Role
 from domain.registry import Category, Grid, Registry
 from domain.rights import Permission
-from domain.text import LINE_LIMIT, TEXT_LIMIT
+from domain.similarity import Scored
+from domain.text import CODE_LIMIT, LINE_LIMIT, TEXT_LIMIT
 from domain.zone import OFFICE_ZONE
 from ledger.log import Connection
 from ledger.rows import CaseRow
+from ledger.suggestions import similar_cases
 from ledger.work import usual_categories
 
 router = APIRouter(prefix="/register")
@@ -43,6 +45,7 @@ _SENTENCE = re.compile(r"[。！？!?；;\n]")
 _TITLE, _GRIDS, _BIG, _CATEGORIES = 30, 400, 8, 400
 _REPORTER = ("name", "phone", "address")
 _FRESH = timedelta(hours=1)
+_ENOUGH, _ALIKE = 4, 3
 
 _CHANNELS: Mapping[Role, tuple[str, ...]] = {
     Role.GRID_WORKER: ("grid", "visit", "phone", "chat_group"),
@@ -103,6 +106,28 @@ async def register(request: Request, caller: _Registers) -> Response:
     await _hand_out_code(caller, stream, written["phone"])
     masked = "?masked=1" if {"title", "text"}.intersection(acted.masked) else ""
     return RedirectResponse(f"/register/{stream}{masked}", 303)
+
+
+@router.post("/similar")
+async def similar(request: Request, caller: _Registers) -> Response:
+    """Whether somebody told of the same thing lately: a hint under what is being written, never in an address."""
+    async with request.form() as sent:
+        written = Written.of(sent)
+    text, title, grid = written["text"][:TEXT_LIMIT], written["title"][:LINE_LIMIT], written["grid"][:CODE_LIMIT]
+    found: list[Scored[CaseRow]] = []
+    if len(text) >= _ENOUGH and grid and "\0" not in grid:
+        async with caller.office.pool.acquire() as conn:
+            found = await _similar(conn, caller, grid, title or title_of(text), text)
+    return page(request, "register/_similar.html", caller=caller, similar=found)
+
+
+async def _similar(
+    conn: Connection, caller: Caller, grid: str, title: str, text: str, but: str | None = None
+) -> list[Scored[CaseRow]]:
+    reach = caller.reach(Permission.CASE_READ)
+    return await similar_cases(
+        conn, grid=grid, title=title, text=text, now=datetime.now(UTC), but=but, reach=reach, limit=_ALIKE
+    )
 
 
 def _stream(written: Written) -> str:
@@ -281,6 +306,9 @@ async def done(request: Request, caller: _Registers, stream: _Stream) -> Respons
             if row is None
             else await Tracking(caller.office.key).shown_to(conn, stream, caller.person, datetime.now(UTC))
         )
+        alike = (
+            await _similar(conn, caller, row.grid, row.title or "", row.text or "", stream) if row and row.grid else []
+        )
     known = caller.registry.category(row.category) if row is not None and row.category else None
     return page(
         request,
@@ -290,6 +318,7 @@ async def done(request: Request, caller: _Registers, stream: _Stream) -> Respons
         number=stream.partition("-")[2][:8],
         stream=stream,
         code=code,
+        similar=alike,
         fresh=row is not None and datetime.now(UTC) - row.registered_at < _FRESH,
         masked="masked" in request.query_params,
         grid=caller.registry.grid(row.grid) if row is not None and row.grid else None,

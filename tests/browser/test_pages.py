@@ -49,7 +49,10 @@ PLACES: dict[str, str] = {
 Where one address wants another value than all others do, it stands before the name.
 """
 
-ELSEWHERE: dict[str, str] = {}
+ELSEWHERE: dict[str, str] = {
+    "/work/inbox": "department_handler",
+    "/work/signing": "vanguard_captain",
+}
 """Pages that another person than the first who may open them sees with something on it: role by address."""
 
 _IN_TURN = (

@@ -139,6 +139,23 @@ async def test_what_is_chosen_from_all_kinds_counts_and_a_place_may_be_left_to_t
     assert (row.urgency, row.channel) == ("livelihood", "phone")
 
 
+async def test_something_alike_is_hinted_at_and_stops_nobody(doors: Doors) -> None:
+    worker = doors.browser("worker")
+    first = await registered(doors, await worker.post("/register", form()))
+    draft = {"text": "一网格楼道里堆着旧家具，走不过去", "grid": GRID}
+
+    hint = await worker.post("/register/similar", draft)
+
+    assert hint.status_code == 200
+    assert f"/cases/{first.id}" in hint.text
+    assert f"/cases/{first.id}" not in (await worker.post("/register/similar", {**draft, "text": "路灯不亮"})).text
+    elsewhere = {**draft, "grid": OTHER_GRID}
+    assert f"/cases/{first.id}" not in (await worker.post("/register/similar", elsewhere)).text
+    assert f"/cases/{first.id}" not in (await doors.browser("other-worker").post("/register/similar", draft)).text
+    second = await worker.post("/register", form())
+    assert f"/cases/{first.id}" in (await worker.get(second.headers["location"])).text
+
+
 async def test_a_moment_of_discovery_is_taken_in_office_time(doors: Doors) -> None:
     row = await registered(doors, await doors.browser("worker").post("/register", form(found_at="2026-11-20T08:30")))
 
