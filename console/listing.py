@@ -16,6 +16,7 @@ from console import words
 from console.output import language, say
 from console.times import read_time
 from domain.errors import Refused
+from domain.process import World
 from domain.registry import OrganisationKind, Registry
 from domain.rights import Reach
 from ledger.queries import WORDS_LIMIT, CaseFilter, Sort
@@ -50,6 +51,27 @@ class Standing(StrEnum):
     BACKLOG = "backlog"
 
 
+class Supervised(StrEnum):
+    """What a supervisor has done with a case."""
+
+    EITHER = "yes"
+    UNANSWERED = "unanswered"
+    RAISED = "raised"
+
+
+Rungs = Mapping[str, tuple[str, ...]]
+"""The codes of the rungs by what they do."""
+
+
+def rungs_by_action(world: World) -> Rungs:
+    """The rungs of all rule books by action: a case lives by the book of its day, whose codes may be others."""
+    found: dict[str, dict[str, None]] = {}
+    for book in world.rule_books.values():
+        for rung in book.ladder:
+            found.setdefault(rung.action.value, {})[rung.code] = None
+    return {action: tuple(codes) for action, codes in found.items()}
+
+
 class Asked(BaseModel):
     """The fields of the form as they come in an address; what is empty asks for nothing, unknown fields neither."""
 
@@ -69,6 +91,7 @@ class Asked(BaseModel):
     state: Word = ""
     overdue: Word = ""
     supervised: Word = ""
+    rung: Word = ""
     standing: Word = ""
     since: Day = Field(default="", alias="from")
     until: Day = Field(default="", alias="to")
@@ -95,8 +118,8 @@ class Asked(BaseModel):
         fields = {name: value for name, value in {**self.fields(), **changes}.items() if value}
         return f"{path}?{urlencode(fields)}" if fields else path
 
-    def filter(self) -> CaseFilter:
-        """The filter these fields mean.
+    def filter(self, rungs: Rungs) -> CaseFilter:
+        """The filter these fields mean; ``rungs`` as ``rungs_by_action`` gives them.
 
         Raises ``Refused``: ``search.too_long``, ``field.invalid`` for a day that is none.
         """
@@ -107,7 +130,10 @@ class Asked(BaseModel):
             stages=(self.stage,) if self.stage else (),
             **{name: getattr(self, name) or None for name in _SAME},
             overdue=True if self.overdue == "yes" else None,
-            supervised=True if self.supervised == "yes" else None,
+            supervised=True if self.supervised == Supervised.EITHER else None,
+            unanswered=True if self.supervised == Supervised.UNANSWERED else None,
+            raised=True if self.supervised == Supervised.RAISED else None,
+            rungs=rungs.get(self.rung, ()) if self.rung else None,
             suspended=True if self.standing == Standing.SUSPENDED else None,
             shelved=True if self.standing == Standing.SHELVED else None,
             backlog=True if self.standing == Standing.BACKLOG else None,
@@ -142,7 +168,8 @@ _FIELDS: Mapping[str, tuple[str, str]] = {
     "handler": ("经办人", "handler"),
     "state": ("状态", "state"),
     "overdue": ("曾经超期", "was overdue"),
-    "supervised": ("督办中", "supervised"),
+    "supervised": ("督办", "supervised"),
+    "rung": ("督办阶梯已到", "rung reached"),
     "standing": ("停表与挂账", "standing still"),
     "from": ("登记起", "from"),
     "to": ("登记止", "to"),
@@ -153,6 +180,16 @@ _STANDINGS: words.Words = {
     "shelved": ("挂账", "shelved"),
     "backlog": ("积存", "backlog"),
 }
+_SUPERVISED: words.Words = {
+    "yes": ("督办未复或已提级", "order unanswered or level raised"),
+    "unanswered": ("督办未复", "order unanswered"),
+    "raised": ("已提级", "level raised"),
+}
+_RUNGS: words.Words = {
+    "urge": ("催办通知书", "written urging"),
+    "circular": ("通报", "circular"),
+    "interview": ("约谈", "interview"),
+}
 _WORDS: Mapping[str, words.Words] = {
     "stage": words.STAGE,
     "mode": words.MODE,
@@ -160,13 +197,15 @@ _WORDS: Mapping[str, words.Words] = {
     "light": words.LIGHT,
     "state": _STATES,
     "standing": _STANDINGS,
+    "supervised": _SUPERVISED,
+    "rung": _RUNGS,
 }
 
 
 def _shown(field: str, value: str, registry: Registry) -> str:
     if field in _WORDS:
         return words.word(_WORDS[field], value)
-    if field in ("overdue", "supervised"):
+    if field == "overdue":
         return say("是", "yes")
     names = {"category": category_name, "grid": grid_name}
     if field in ("street", "community", "department"):

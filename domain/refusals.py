@@ -1022,6 +1022,10 @@ CATALOGUE: dict[str, Entry] = {
         "搜索内容超过 {limit} 个字。", "请只写关键词。",
         "The search is longer than {limit} characters.", "Use a few words.",
     ),
+    "supervise.none_chosen": Entry(
+        "没有勾选诉求。", "请在清单中勾选要催办或督办的诉求。",
+        "No request is ticked.", "Tick those to be urged or supervised in the list.",
+    ),
     # --- figures and the board --------------------------------------------------------------------------------
     "stats.unknown_measure": Entry(
         "没有这个统计指标。", "请从统计页面选择指标。",

@@ -43,8 +43,9 @@ class CaseFilter(Frozen):
     ``overdue`` asks whether a deadline of the case was ever missed, ``light`` for its state now;
     ``department`` whether a department takes part, as lead or helper; ``handler`` for a person to whom a task of the
     case lies open by name or to whom a department's part was ever given; ``supervised`` whether an order waits for its
-    reply or a level above the community answers for the case. ``registered_from`` is included, ``registered_to``
-    is not.
+    reply or a level above the community answers for the case, ``unanswered`` and ``raised`` for one of the two;
+    ``rungs`` for a running clock that has reached one of these rungs of the ladder, by code. ``registered_from`` is
+    included, ``registered_to`` is not.
 
     ``q`` are words that must all stand in title or text, whatever their width, case and punctuation; it also finds
     a case by the beginning of its id and by its number in another system. Words after ``TERMS_LIMIT`` are not looked
@@ -65,6 +66,9 @@ class CaseFilter(Frozen):
     source: str | None = None
     overdue: bool | None = None
     supervised: bool | None = None
+    unanswered: bool | None = None
+    raised: bool | None = None
+    rungs: tuple[str, ...] | None = None
     suspended: bool | None = None
     shelved: bool | None = None
     backlog: bool | None = None
@@ -79,8 +83,10 @@ _EQUAL = (
 )  # fmt: skip
 
 _RAISED = ", ".join(f"'{level.value}'" for level in LEVELS[LEVELS.index(Level.COMMUNITY) + 1 :])
-# As the index says it, word for word.
-_SUPERVISED = f"(c.open_orders > 0 or c.level in ({_RAISED}))"
+_ABOVE = f"c.level in ({_RAISED})"
+# As the indexes say it, word for word.
+_SUPERVISED = f"(c.open_orders > 0 or {_ABOVE})"
+_RUNNING = "stopped_at is null and cardinality(reached) > 0"
 _ID = re.compile(r"case-[0-9a-z-]{1,60}|[0-9a-f][0-9a-f-]{3,40}")
 
 
@@ -92,6 +98,7 @@ class _Cases(Where):
         self.source = "case_row c"
         self._within(reach)
         self._plain(filter)
+        self._supervision(filter)
         self._search(filter.q or "")
 
     def _within(self, reach: Reach) -> None:
@@ -133,8 +140,6 @@ class _Cases(Where):
                 "c.id in (select stream from task where person = {} and (closed_at is null or kind = 'handle'))",
                 filter.handler,
             )
-        if filter.supervised is not None:
-            self.add(_SUPERVISED if filter.supervised else f"{_SUPERVISED} is not true")
         if filter.suspended or filter.shelved or filter.backlog:
             self.add("(c.suspended or c.shelved)")  # follows from the others, and names the index
         if filter.overdue is not None:
@@ -143,6 +148,18 @@ class _Cases(Where):
             self.add("c.registered_at >= {}", filter.registered_from)
         if filter.registered_to is not None:
             self.add("c.registered_at < {}", filter.registered_to)
+
+    def _supervision(self, filter: CaseFilter) -> None:  # noqa: A002
+        for wanted, condition in (
+            (filter.supervised, _SUPERVISED),
+            (filter.unanswered, "c.open_orders > 0"),
+            (filter.raised, _ABOVE),
+        ):
+            if wanted is not None:
+                self.add(condition if wanted else f"({condition}) is not true")
+        if filter.rungs is not None:
+            reached = f"select stream from clock where {_RUNNING} and reached && {{}}::text[]"
+            self.add(f"c.id in ({reached})", list(filter.rungs))
 
     def _search(self, words: str) -> None:
         words = words.replace("\0", "").strip().lower()
@@ -369,6 +386,23 @@ async def clocks_of(conn: Connection, stream: str) -> list[ClockRow]:
     """All clocks of one process, also stopped ones, in the order they started."""
     rows = await conn.fetch("select * from clock where stream = $1 order by started_at, id", stream)
     return [ClockRow(**row) for row in rows]
+
+
+async def rungs_of(conn: Connection, streams: Sequence[str]) -> dict[str, list[tuple[str, tuple[str, ...]]]]:
+    """The rungs that running clocks of these processes have reached, by stream: kind of the clock, codes in order."""
+    rows = await conn.fetch(
+        f"""
+        select stream, kind, reached
+        from clock
+        where stream = any($1::text[]) and {_RUNNING}
+        order by stream, due_at, id
+        """,
+        list(streams),
+    )
+    found: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+    for row in rows:
+        found.setdefault(row["stream"], []).append((row["kind"], tuple(row["reached"])))
+    return found
 
 
 async def list_wishes(

@@ -12,7 +12,7 @@ from console.http.caller import Caller, may
 from console.http.office import office_of
 from console.http.problems import status_of
 from console.http.rendering import page
-from console.listing import Asked, choices, named
+from console.listing import Asked, choices, named, rungs_by_action
 from domain.errors import Refused
 from domain.rights import Permission
 from ledger.queries import PAGE_LIMIT, WORDS_LIMIT, count_cases, list_cases
@@ -36,8 +36,8 @@ async def search(request: Request, caller: Annotated[Caller, may(Permission.CASE
     rows: tuple[CaseRow, ...] = ()
     number, after = None, None
     try:
-        wanted = asked.filter()
         async with office_of(request).pool.acquire() as conn:
+            wanted = asked.filter(rungs_by_action(await caller.office.world(conn)))
             found = await list_cases(
                 conn, wanted, reach=reach, sort=asked.order, limit=_PAGE, cursor=asked.cursor or None
             )
@@ -74,7 +74,7 @@ async def export(request: Request, caller: Annotated[Caller, may(Permission.CASE
     async with office_of(request).pool.acquire() as conn:
         made = await write_workbook(
             conn,
-            asked.filter(),
+            asked.filter(rungs_by_action(await caller.office.world(conn))),
             reach=caller.reach(Permission.CASE_EXPORT),
             sort=asked.order,
             registry=caller.registry,

@@ -33,6 +33,7 @@ NOT_PAGES = {
     "/cases/{stream}/orders/{number}/print": "only some requests have orders, so it is looked at below",
     "/rules/{version}/yaml": "a file",
     "/tracking/mine/photos/{digest}": "a photograph",
+    "/supervise/history": "leads to the page of a case",
 }
 """Routes that answer no page for people, and what they answer."""
 

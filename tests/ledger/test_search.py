@@ -12,7 +12,18 @@ from domain.people import Actor, Role
 from domain.rights import EVERYTHING, NOTHING, Reach, Subject
 from domain.similarity import plain
 from ledger.log import Json
-from ledger.queries import WORDS_LIMIT, CaseFilter, Sort, WorkRow, count_cases, counts_by_stage, list_cases, work_of
+from ledger.queries import (
+    WORDS_LIMIT,
+    CaseFilter,
+    Sort,
+    WorkRow,
+    count_cases,
+    counts_by_stage,
+    list_cases,
+    rungs_of,
+    work_of,
+)
+from ledger.rows import ClockRow
 from ledger.suggestions import Habit, similar_cases, usual_leads, whistled_for
 from tests.ledger.facts import NOON, case_row, fact, task_row, write
 from tests.neighbourhood import registry
@@ -190,6 +201,11 @@ async def test_no_list_count_or_search_shows_what_is_out_of_reach(
     )
 
 
+def _clock(stream: str, kind: str, **fields: Any) -> Json:
+    values = {"stream": stream, "id": kind, "process": "case", "kind": kind, "limit_text": "2h", "started_at": NOON}
+    return ClockRow.model_validate({**values, "state": "red", **fields}).model_dump(mode="json")
+
+
 @pytest.mark.parametrize(
     ("wanted", "ids"),
     [
@@ -198,6 +214,13 @@ async def test_no_list_count_or_search_shows_what_is_out_of_reach(
         (CaseFilter(handler="p-2"), set()),
         (CaseFilter(supervised=True), {"case-a", "case-c"}),
         (CaseFilter(supervised=False), {"case-b", "case-d"}),
+        (CaseFilter(unanswered=True), {"case-a"}),
+        (CaseFilter(unanswered=False), {"case-b", "case-c", "case-d"}),
+        (CaseFilter(raised=True), {"case-c"}),
+        (CaseFilter(raised=False), {"case-a", "case-b", "case-d"}),
+        (CaseFilter(rungs=("urge", "circular")), {"case-a"}),
+        (CaseFilter(rungs=("circular",)), set()),
+        (CaseFilter(rungs=()), set()),
         (CaseFilter(suspended=True), {"case-a"}),
         (CaseFilter(shelved=True), {"case-b"}),
         (CaseFilter(backlog=True), {"case-b"}),
@@ -220,9 +243,16 @@ async def test_supervision_handlers_and_standstills_choose_the_cases(
             task_row("case-b", "handle", person="p-1", closed_at=NOON),
             task_row("case-c", "visit", kind="visit", person="p-1", closed_at=NOON),
         ],
+        clock=[
+            _clock("case-a", "handle", reached=("remind", "urge")),
+            _clock("case-b", "handle", reached=("remind", "urge"), stopped_at=NOON),
+            _clock("case-c", "handle", reached=("remind",)),
+            _clock("case-d", "handle"),
+        ],
     )
 
     assert {row.id for row in (await list_cases(conn, wanted)).items} == ids
+    assert await rungs_of(conn, ["case-a", "case-b", "case-d"]) == {"case-a": [("handle", ("remind", "urge"))]}
 
 
 def _due(hours: int) -> str:
