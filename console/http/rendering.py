@@ -7,7 +7,8 @@ refuse names they were not given.
 import hashlib
 import secrets
 import uuid
-from functools import cache
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,25 @@ def static_digest() -> str:
 def static(path: str) -> str:
     """The address of a static file."""
     return f"/static/{static_digest()}/{path}"
+
+
+_SMALL = ("icon", "light", "stage", "urgency", "badge")
+"""Pieces that depend on nothing but their few arguments."""
+_SMALL_KEPT = 500
+
+
+def options_of(pairs: Iterable[Sequence[str]], chosen: object) -> Markup:
+    """The options of a select; ``pairs`` are values and texts. Lists of hundreds of grids stand on many pages."""
+    parts = _escaped(tuple((str(pair[0]), str(pair[1])) for pair in pairs))
+    # Every part is escaped already.
+    return Markup("\n".join([selected if value == chosen else plain for value, plain, selected in parts]))
+
+
+@lru_cache(maxsize=200)
+def _escaped(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, Markup, Markup], ...]:
+    """Each value with its option, as one of many and as the chosen one."""
+    plain, selected = Markup('<option value="%s">%s</option>'), Markup('<option value="%s" selected>%s</option>')
+    return tuple((value, plain % (value, text), selected % (value, text)) for value, text in pairs)
 
 
 class _Saying(NodeTransformer):
@@ -92,8 +112,18 @@ def environment(language: str = "zh") -> Environment:
         auto_reload=False,
     )
     made.globals.update(
-        say=output.say, words=words, local=output.local, remaining=output.remaining, span=output.span, static=static
+        say=output.say,
+        words=words,
+        local=output.local,
+        remaining=output.remaining,
+        span=output.span,
+        static=static,
+        options_of=options_of,
     )
+    pieces: Any = made.get_template("_macros.html").module
+    for name in _SMALL:
+        # The same few signs stand in every row of every list; made once, they are the same for everybody.
+        setattr(pieces, name, lru_cache(maxsize=_SMALL_KEPT)(getattr(pieces, name)))
     return made
 
 
