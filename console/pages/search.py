@@ -23,7 +23,7 @@ log = get_logger(__name__)
 
 router = APIRouter()
 
-_PAGE = 30
+_PAGE = 20
 _WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 Asks = Annotated[Asked, Query()]

@@ -143,12 +143,12 @@ _DONE = {
 }
 
 
-@router.get("/{stream}")
+@router.get("/{wish}")
 async def show(
-    request: Request, caller: Reads, stream: WishId, done: Annotated[str, Query(max_length=20)] = ""
+    request: Request, caller: Reads, wish: WishId, done: Annotated[str, Query(max_length=20)] = ""
 ) -> Response:
     """One wish: how far it is, what happened, and what the caller may do now."""
-    return await _show(request, caller, stream, done=done)
+    return await _show(request, caller, wish, done=done)
 
 
 async def _show(
@@ -206,29 +206,29 @@ def _may(caller: Caller, row: WishRow, state: Wish, kind: str, world: World) -> 
     return False
 
 
-@router.post("/{stream}/claim_wish")
+@router.post("/{wish}/claim_wish")
 async def claim(
-    request: Request, caller: Acts, stream: WishId, promise: Line = "", command_id: CommandId = None
+    request: Request, caller: Acts, wish: WishId, promise: Line = "", command_id: CommandId = None
 ) -> Response:
     """Promise to fulfil it."""
     raw = {"kind": "claim_wish", **({"promise": promise} if promise.strip() else {})}
-    return await _act(request, caller, stream, raw, promise, command_id)
+    return await _act(request, caller, wish, raw, promise, command_id)
 
 
-@router.post("/{stream}/fulfil_wish")
+@router.post("/{wish}/fulfil_wish")
 async def fulfil(
-    request: Request, caller: Acts, stream: WishId, text: Words = "", command_id: CommandId = None
+    request: Request, caller: Acts, wish: WishId, text: Words = "", command_id: CommandId = None
 ) -> Response:
     """Say that it came true."""
-    return await _act(request, caller, stream, {"kind": "fulfil_wish", "text": text}, text, command_id)
+    return await _act(request, caller, wish, {"kind": "fulfil_wish", "text": text}, text, command_id)
 
 
-@router.post("/{stream}/thank_for_wish")
+@router.post("/{wish}/thank_for_wish")
 async def thank(
-    request: Request, caller: Acts, stream: WishId, word: Words = "", command_id: CommandId = None
+    request: Request, caller: Acts, wish: WishId, word: Words = "", command_id: CommandId = None
 ) -> Response:
     """Thank whoever fulfilled it."""
-    return await _act(request, caller, stream, {"kind": "thank_for_wish", "word": word}, word, command_id)
+    return await _act(request, caller, wish, {"kind": "thank_for_wish", "word": word}, word, command_id)
 
 
 async def _act(

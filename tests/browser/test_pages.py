@@ -32,8 +32,13 @@ NOT_PAGES = {
     "/cases/{stream}/pending/{command_id}": "202, so it is looked at below",
     "/cases/{stream}/orders/{number}/print": "only some requests have orders, so it is looked at below",
     "/rules/{version}/yaml": "a file",
+"/supervise/history": "leads to the page of a case",
+    "/tracking/mine": "for whoever was let in, so it is looked at with the other own pages",
     "/tracking/mine/photos/{digest}": "a photograph",
-    "/supervise/history": "leads to the page of a case",
+    "/registry/drafts/{draft}": "an upload, so it is looked at with the own pages",
+    "/rules/drafts/{draft}": "an upload, so it is looked at with the own pages",
+    "/calendar/drafts/{draft}": "an upload, so it is looked at with the own pages",
+    "/rules/adoptions/{run}": "a run, so it is looked at with the own pages",
 }
 """Routes that answer no page for people, and what they answer."""
 
@@ -41,9 +46,9 @@ PLACES: dict[str, str] = {
     "stream": "@whistled",
     "kind": "comment",
     "number": "1",
+    "version": DEMO_BOOK.version,
+    "wish": "@wish",
     "command_id": "00000000-0000-4000-8000-000000000003",
-    "/wishes/{stream} stream": "@wish",
-    "/rules/{version} version": DEMO_BOOK.version,
 }
 """What stands for a parameter of an address: a value, or ``@name`` for the request of the town with that name.
 
