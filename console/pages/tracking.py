@@ -4,6 +4,7 @@ The code is typed into a form and never part of an address. Whoever is let in is
 nothing else; what they may do, the rights matrix and the rules of the case say.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -28,7 +29,7 @@ from domain.case import CASE
 from domain.errors import Refusal, Refused
 from domain.people import RESIDENT, Role
 from domain.rights import Permission, act
-from ledger.files import file_of_stream
+from ledger.files import file_of_stream, files_of_stream
 from ledger.log import history
 
 router = APIRouter()
@@ -202,10 +203,13 @@ async def _view(office: Office, stream: str) -> ResidentView:
     async with office.pool.acquire() as conn:
         world = await office.world(conn)
         facts = [CASE.event.validate_python(each.body) for each in await history(conn, stream)]
+        kept = {each.file.digest for each in await files_of_stream(conn, stream)}
     if not facts:
         raise Refused("tracking.ended")
     assert world.registry is not None, "a registry read from the ledger is never None"
-    return resident_view(stream, facts, world.registry, datetime.now(UTC), world)
+    view = resident_view(stream, facts, world.registry, datetime.now(UTC), world)
+    # Evidence may be named that was never uploaded here, by an import or a department's own system.
+    return replace(view, photos=tuple(each for each in view.photos if each.digest in kept))
 
 
 @router.get("/tracking/mine/photos/{digest}")

@@ -235,8 +235,28 @@ async def test_only_photographs_of_the_checked_result_are_open_to_the_resident(
 
     assert (await browser.get(f"/tracking/mine/photos/{BEFORE['digest']}")).status_code == 404
     await working_office.do(stream, "worker", "handle_on_spot", measures="已清理", evidence=[BEFORE, AFTER])
+    assert "/tracking/mine/photos/" not in (await browser.get("/tracking/mine")).text, "nobody has uploaded it"
+    async with working_office.owner.acquire() as conn:
+        await conn.execute(
+            """
+            insert into file (digest, thumb, media_type, bytes, width, height)
+            values ($1, $1, 'image/jpeg', 1, 1, 1), ($2, $2, 'image/jpeg', 1, 1, 1)
+            """,
+            AFTER["digest"],
+            "b" * 64,
+        )
+        await conn.execute(
+            """
+            insert into file_stream (stream, digest, uploaded_by, uploaded_at)
+            values ($1, $2, 'worker', now()), ($1, $3, 'worker', now())
+            """,
+            stream,
+            AFTER["digest"],
+            "b" * 64,
+        )
     page = (await browser.get("/tracking/mine")).text
     assert f"/tracking/mine/photos/{AFTER['digest']}" in page
+    assert (await browser.get(f"/tracking/mine/photos/{'b' * 64}")).status_code == 404, "of the case, not of its result"
     assert (await doors.browser().get(f"/tracking/mine/photos/{AFTER['digest']}")).status_code == 401
 
 
