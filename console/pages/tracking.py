@@ -203,7 +203,7 @@ async def _view(office: Office, stream: str) -> ResidentView:
     async with office.pool.acquire() as conn:
         world = await office.world(conn)
         facts = [CASE.event.validate_python(each.body) for each in await history(conn, stream)]
-        kept = {each.file.digest for each in await files_of_stream(conn, stream)}
+        kept = {each.digest for each in await files_of_stream(conn, stream)}
     if not facts:
         raise Refused("tracking.ended")
     assert world.registry is not None, "a registry read from the ledger is never None"
