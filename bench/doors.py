@@ -8,6 +8,7 @@ not. The exit code is 0 when every bar is reached.
 import argparse
 import asyncio
 import json
+import socket
 import statistics
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
+import uvicorn
 from rich.console import Console
 from rich.table import Table
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -55,6 +57,9 @@ PAGE_BAR_MS, LIST_BAR_MS, BOARD_BAR_S = 15.0, 100.0, 2.0
 SITE = Site(url="http://bench.example", secure=False, exposed=False)
 WITH_HISTORY = 20_000
 """So many of the cases are given the events of a real one; the others stand in the read models alone."""
+
+
+_BOARD_TIMES, _BOARD_PATIENCE = 5, 20.0
 
 
 @dataclass(frozen=True)
@@ -304,13 +309,48 @@ async def measure(dsn: str, folder: Path, cases: int, times: int) -> Figures:
                         each.busy.append(timed.busy)
             for client in clients.values():
                 await client.aclose()
-        board = await _board(office, streams["handling"])
+        board = await _board(office)
     return Figures(cases=cases, found=tuple(found), board=board)
 
 
-async def _board(office: Office, stream: str) -> tuple[float, ...]:
-    """The seconds from the answer to an act until the board's stream has told of it; empty where there is no board."""
-    return ()
+@asynccontextmanager
+async def _served(office: Office) -> AsyncIterator[str]:
+    """The application on a port of this machine: a stream of events needs a network in between."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        app = make_app(office, Site(url=address, secure=False, exposed=False))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
+        try:
+            yield address
+        finally:
+            office.news.close()
+            server.should_exit = True
+            await serving
+
+
+async def _board(office: Office) -> tuple[float, ...]:
+    """The seconds from a registration's answer until the wall shows another board, for each of a few; empty when none
+    came."""
+    found: list[float] = []
+    async with _served(office) as address, httpx.AsyncClient(base_url=address, timeout=_BOARD_PATIENCE) as client:
+        begun = await office.access.sessions.sign_in_known("supervisor")
+        client.cookies.set(SESSION_COOKIE, begun.token)
+        async with client.stream("GET", "/board/events") as answer:
+            if answer.status_code != httpx.codes.OK:
+                return ()
+            ids = (line.removeprefix("id: ") async for line in answer.aiter_lines() if line.startswith("id: "))
+            shown = await anext(ids)
+            for _ in range(_BOARD_TIMES):
+                await play(office, until="register")
+                done = time.perf_counter()
+                async with asyncio.timeout(_BOARD_PATIENCE):
+                    while (seen := await anext(ids)) == shown:
+                        continue
+                shown = seen
+                found.append(time.perf_counter() - done)
+    return tuple(found)
 
 
 def show(figures: Figures, console: Console) -> None:
