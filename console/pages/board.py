@@ -69,11 +69,20 @@ class _Shown:
         self._known: dict[tuple[Reach, str], tuple[float, str, str]] = {}
         self._turn = asyncio.Lock()
 
-    async def get(self, office: Office, reach: Reach, spoken: str) -> tuple[str, str, datetime]:
-        """The inside of the board, its digest, and the instant it is of; rendered at most once a second."""
+    async def get(
+        self, office: Office, reach: Reach, spoken: str, *, after: float | None = None
+    ) -> tuple[str, str, datetime]:
+        """The inside of the board, its digest, and the instant it is of; rendered at most once a second.
+
+        ``after`` is when something was heard of (``time.monotonic``): what was rendered before that will not do, and
+        is waited for, or the wall would miss it until it looks again by itself.
+        """
         async with self._turn:
             known = self._known.get((reach, spoken))
             now = time.monotonic()
+            if known is not None and after is not None and known[0] <= after and now - known[0] < _FRESH:
+                await asyncio.sleep(_FRESH - (now - known[0]))
+                now = time.monotonic()
             if known is None or now - known[0] >= _FRESH:
                 inside = await _inside(office, reach)
                 known = (now, inside, hashlib.sha256(inside.encode()).hexdigest()[:16])
@@ -89,7 +98,7 @@ async def _inside(office: Office, reach: Reach) -> str:
         registry = (await office.world(conn)).registry
     assert registry is not None
     return (
-        environment()
+        environment(language())
         .get_template("board/_inside.html")
         .render(board=board, registry=registry, measures=BY_CODE, rates=RATES, lines=_LINES)
     )
@@ -149,16 +158,17 @@ async def events(request: Request, caller: Viewer, sealed: Sealed = "") -> Respo
 
     async def told() -> AsyncIterator[str]:
         speak(spoken)
-        seen, ends = last, time.monotonic() + _LIVES
+        seen, ends, news = last, time.monotonic() + _LIVES, None
         try:
             yield f"retry: 3000\nevent: assets\ndata: {static_digest()}\n\n"
             while time.monotonic() < ends and not office.news.closed:
-                inside, digest, at = await _shown(request).get(office, reach, spoken)
+                inside, digest, at = await _shown(request).get(office, reach, spoken, after=news)
                 yield _event(inside if digest != seen else None, digest, at)
                 seen = digest
                 try:
                     await asyncio.wait_for(woken.wait(), HEARTBEAT)
                     woken.clear()
+                    news = time.monotonic()
                 except TimeoutError:
                     continue
         finally:

@@ -61,8 +61,8 @@ async def test_a_resident_says_on_a_telephone_that_it_is_solved(chromium: Browse
         page = await watch.open("/tracking")
         await page.get_by_label("查询码").fill(code)
         await page.get_by_role("button", name="查询", exact=True).tap()
-        await page.get_by_text("已解决", exact=True).tap()
-        await page.get_by_text("非常满意", exact=True).tap()
+        await page.get_by_label("已解决", exact=True).check()
+        await page.get_by_label("非常满意", exact=True).check()
         await page.get_by_role("button", name="提交评价").tap()
 
         await page.get_by_text("评价已提交").wait_for()
@@ -122,5 +122,8 @@ async def test_a_run_tells_how_far_it_is_without_being_asked(chromium: Browser, 
         await page.get_by_role("button", name="开始推行").click()
         await page.wait_for_url("**/rules/adoptions/*")
 
-        await page.get_by_text("已完成。").wait_for(timeout=60_000)
+        try:
+            await page.get_by_text("已完成。").wait_for(timeout=45_000)
+        except Exception:
+            print("PAGE", await page.inner_text("main")); await photograph(page, "run-debug", DESK); raise
         await _looked_at(page, "rules-run")

@@ -32,7 +32,7 @@ NOT_PAGES = {
     "/cases/{stream}/pending/{command_id}": "202, so it is looked at below",
     "/cases/{stream}/orders/{number}/print": "only some requests have orders, so it is looked at below",
     "/rules/{version}/yaml": "a file",
-"/supervise/history": "leads to the page of a case",
+    "/supervise/history": "leads to the page of a case",
     "/tracking/mine": "for whoever was let in, so it is looked at with the other own pages",
     "/tracking/mine/photos/{digest}": "a photograph",
     "/registry/drafts/{draft}": "an upload, so it is looked at with the own pages",
