@@ -253,7 +253,13 @@ def _told(seq: int, kind: str, fact: Any, body: dict[str, Any], names: Names) ->
     short = {name: value for name, value in body.items() if name not in _TEXTS}
     if kind == "registered":
         short = {name: value for name, value in short.items() if name not in ("title", "category", "condition")}
+    digest = short.pop("digest", None)
     said = summary(short, names.any, cut=200)
+    if digest:
+        # Enough of it to compare by eye; the whole stands on the record.
+        said = " · ".join(
+            part for part in (said, output.say(f"结果摘要 {digest[:12]}…", f"digest {digest[:12]}…")) if part
+        )
     who = names.actor(fact.by)
     return Told(seq, fact.at, words.word(words.EVENT, kind), who, said, texts, [], _TONES.get(kind, "plain"))
 
