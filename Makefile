@@ -63,8 +63,12 @@ format: $(STAMP) ## Put the code into the agreed format
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(STAMP) ## Measure against the bare engine (QUICK=1 for a short run, JSON=1 for one object)
+bench: $(STAMP) ## Measure against the bare engine, then the doors (QUICK=1 for a short run, JSON=1 for one object)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(JSON),--json) $(ARGS)
+
+.PHONY: bench-doors
+bench-doors: $(STAMP) ## Measure pages, lists, search and the board with 100,000 cases in the ledger
+	@$(BIN)/python -m bench.doors $(if $(JSON),--json) $(ARGS)
 
 .PHONY: bench-time
 bench-time: $(STAMP) ## Measure the counting of time: due dates, plans, a rehearsal of 100,000 cases

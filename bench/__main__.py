@@ -2,7 +2,8 @@
 
 Owns the servers for the run and the order of the rounds. Sides alternate, and every other round begins with the
 bare engine, so that neither drift nor warm-up favours one of them. The exit code is 0 when our closed loops per second
-reach the bar, 1 when they do not.
+reach the bar, 1 when they do not. Afterwards the doors are measured and shown; their own bars, which others on the
+machine move, decide about the exit code of ``python -m bench.doors`` only.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from rich.console import Console
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
+from bench import doors
 from bench.bare import Bare
 from bench.floor import Floor
 from bench.loop import NEIGHBOURHOOD, PLAIN_LOOP, Side, play
@@ -69,6 +71,10 @@ class Size:
 
 FULL = Size(rounds=10, cases=80, at_once=8, slow_cases=20)
 QUICK = Size(rounds=6, cases=32, at_once=8, slow_cases=4)
+
+
+# Cases in the ledger, and how often each page is asked.
+_DOORS, _DOORS_QUICK = (100_000, 40), (20_000, 10)
 
 
 def say(line: str) -> None:
@@ -180,9 +186,13 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="bihuan-bench-") as folder:
             figures = asyncio.run(measure(Path(folder), QUICK if arguments.quick else FULL))
-        show(figures, Console(stderr=arguments.json, width=None if sys.stderr.isatty() else 112))
+        console = Console(stderr=arguments.json, width=None if sys.stderr.isatty() else 112)
+        show(figures, console)
+        say("页面 the doors")
+        at_doors = asyncio.run(doors.run(*(_DOORS_QUICK if arguments.quick else _DOORS)))
+        doors.show(at_doors, console)
         if arguments.json:
-            print(json.dumps(as_object(figures), ensure_ascii=False))
+            print(json.dumps({**as_object(figures), "doors": doors.as_object(at_doors)}, ensure_ascii=False))
         code = 0 if figures.passed else 1
     except Refused as refused:
         say(refused.refusal.sentence())
