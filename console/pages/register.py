@@ -23,6 +23,7 @@ from console.http.caller import Caller, may
 from console.http.problems import status_of
 from console.http.rendering import COMMAND_ID_FIELD, new_command_id, page
 from console.output import say
+from console.pages.case.opened import number_of
 from console.tracking import Tracking
 from domain.errors import Refusal, Refused
 from domain.people import Actor, Role
@@ -153,14 +154,22 @@ async def _register(caller: Caller, written: Written, sent: FormData) -> Acted:
 
 
 def _command(caller: Caller, written: Written) -> dict[str, Any]:
-    """The command in what was written. Raises ``Refused`` ``field.missing`` and ``field.invalid``."""
-    if not written["text"]:
-        raise Refused("field.missing", field="text")
+    """The command in what was written. Raises ``Refused`` ``field.missing`` and ``field.invalid``.
+
+    A photograph and a kind say enough: then the words are those of the kind, so that three taps will do.
+    """
     code = written["other_category"] or written["category"]
     known = caller.registry.category(code, caller.today) if code else None
+    grid = caller.registry.grid(written["grid"]) if written["grid"] else None
+    text, title = written["text"], written["title"] or title_of(written["text"])
+    if not text:
+        if known is None or not written.kept:
+            raise Refused("field.missing", field="text")
+        text = f"{known.name}，情况见照片。"
+        title = written["title"] or f"{grid.name if grid else ''}{known.name}"
     command: dict[str, Any] = {
-        "title": written["title"] or title_of(written["text"]),
-        "text": written["text"],
+        "title": title,
+        "text": text,
         "channel": written["channel"] or _channels(caller)[0],
         "urgency": written["urgency"] or (known.urgency if known else None) or "general",
         "reporter": {name: written[name] for name in _REPORTER if written[name]} or None,
@@ -315,7 +324,7 @@ async def done(request: Request, caller: _Registers, stream: _Stream) -> Respons
         "register/done.html",
         caller=caller,
         row=row,
-        number=stream.partition("-")[2][:8],
+        number=number_of(stream),
         stream=stream,
         code=code,
         similar=alike,

@@ -55,7 +55,7 @@ async def test_somebody_who_may_not_register_has_no_form(reading_doors: Doors) -
 async def test_a_form_without_words_comes_back_with_its_photographs(reading_doors: Doors) -> None:
     worker = reading_doors.browser("worker")
 
-    first = await worker.post("/register", form(text="  ", **CANARY), files=[photo(picture())])
+    first = await worker.post("/register", form(text="  ", category="", **CANARY), files=[photo(picture())])
 
     assert first.status_code == 422
     assert 'aria-invalid="true"' in first.text
@@ -63,7 +63,9 @@ async def test_a_form_without_words_comes_back_with_its_photographs(reading_door
     assert CANARY["phone"] in first.text
     assert (await worker.get(f"/files/uploaded/{digest}?thumb=1")).status_code == 200
 
-    second = await worker.post("/register", form(text="", kept=digest), files=[photo(picture("PNG", (30, 20)))])
+    second = await worker.post(
+        "/register", form(text="", category="", kept=digest), files=[photo(picture("PNG", (30, 20)))]
+    )
 
     assert len(re.findall(r'name="kept"', second.text)) == 2
 
@@ -107,7 +109,7 @@ async def test_a_request_is_registered_with_photograph_title_urgency_and_code(do
     )
     shown = await worker.get(answer.headers["location"])
     assert shown.status_code == 200
-    assert row.id.partition("-")[2][:8] in shown.text
+    assert row.id.partition("-")[2][:8].upper() in shown.text
     assert re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}", shown.text)
     assert not any(canary in shown.text for canary in CANARY.values())
     async with doors.office.pool.acquire() as conn:
@@ -137,6 +139,13 @@ async def test_what_is_chosen_from_all_kinds_counts_and_a_place_may_be_left_to_t
 
     assert (row.title, row.category, row.grid, row.street) == ("自己写的标题", ORDINARY, None, "S01")
     assert (row.urgency, row.channel) == ("livelihood", "phone")
+
+
+async def test_a_photograph_and_a_kind_are_enough(doors: Doors) -> None:
+    answer = await doors.browser("worker").post("/register", form(text=""), files=[photo(picture())])
+
+    row = await registered(doors, answer)
+    assert (row.title, row.text) == ("东塘一网格楼道杂物", "楼道杂物，情况见照片。")
 
 
 async def test_something_alike_is_hinted_at_and_stops_nobody(doors: Doors) -> None:
