@@ -28,6 +28,9 @@ _SIGNS = (CANARIES["name"], CANARIES["phone"], CANARIES["address"], "3单元902�
 """What the wording says of things is in the redacted text; what it says of persons is not, nor is a part of it."""
 
 
+_WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
 def text_of(answer: httpx.Response) -> str:
     """Everything an answer says: its content, also that of a workbook, its headers and where it leads."""
     headers = "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
@@ -67,7 +70,7 @@ async def test_nobody_sees_who_reported_but_who_may(
     streets: Streets, log: io.StringIO, role: Role | None, side: str
 ) -> None:
     who = streets.people[person(role, side) if role else "nobody"]
-    looked = 0
+    looked, kinds = 0, set()
     for door in doors_of(streets.doors.app):
         if door.method != "GET":
             continue
@@ -75,9 +78,12 @@ async def test_nobody_sees_who_reported_but_who_may(
         for by_token in (False, True) if path.startswith("/api/") else (False,):
             answer = await streets.ask(who, "GET", path, by_token=by_token)
             looked += answer.status_code == 200
+            kinds.add(answer.headers.get("content-type", "").partition(";")[0])
             if not _may_see(role, side, path, streets):
                 assert found_in(text_of(answer)) == [], (door.path, role, side)
     assert looked > 3
+    if (role, side) == (Role.SUPERVISOR, NEAR):
+        assert {"text/html", "application/json", "text/event-stream", _WORKBOOK} <= kinds
     assert "request_answered" in log.getvalue()
     assert found_in(log.getvalue()) == []
 
