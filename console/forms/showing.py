@@ -168,16 +168,6 @@ def show(
     )
 
 
-def title_of(offer: Offer) -> str:
-    """What the way to act is called."""
-    return output.say(*form_of(offer.name).title)
-
-
-def button_of(name: str) -> ActForm:
-    """The words of the form of this name."""
-    return form_of(name)
-
-
 def _chosen(offers: Sequence[Offer], given: Sent | None) -> Offer:
     if given is not None and given.acting_as:
         return next((each for each in offers if place_of(each.actor) == given.acting_as), offers[0])
