@@ -28,6 +28,7 @@ from ledger.migrate import migrate
 from ledger.registry import load_registry, read_registry, store_rule_book
 from ledger.registry_files import read_registry_files
 from ledger.vault import MasterKey, Vault
+from runtime.embedded import Instance
 from runtime.settings import Settings
 from runtime.temporal import connect
 from tests.browser.watching import DESK, Watched, watched
@@ -57,6 +58,7 @@ class Town:
     access: Access
     people: People
     key: MasterKey
+    instance: Instance
     cases: dict[str, str] = field(default_factory=dict)
     _tokens: dict[str, str] = field(default_factory=dict)
 
@@ -80,6 +82,19 @@ class Town:
             "auditor": found._of(Role.AUDITOR, STREET, 0).actor.person,
             "administrator": found._of(Role.ADMINISTRATOR, STREET, 0).actor.person,
         }
+
+    async def happened(self, stream: str, kind: str) -> int:
+        """How often this is recorded of the request."""
+        async with self.street.pool.acquire() as conn:
+            found = await conn.fetchval("select count(*) from event where stream = $1 and kind = $2", stream, kind)
+        return int(found)
+
+    async def new_case(self, title: str, steps: str, category: str = "K03") -> str:
+        """A request of its own for a test, and the steps it has behind it."""
+        matter = Matter("case", title, _asked(title, f"{title}，请派人来看看。", category))
+        for step in steps.split():
+            await _STEPS[step](matter, self.people)
+        return matter.id
 
     @asynccontextmanager
     async def signed_in(self, browser: Browser, role: str | None, **options: object) -> AsyncIterator[Watched]:
@@ -201,7 +216,7 @@ async def open_town(folder: Path) -> AsyncIterator[Town]:
             key = MasterKey.load(settings.key_file)
             desk = Desk(client, pool, Vault(key), task_queue=settings.task_queue)
             street = Street(desk, pool, registry)
-            town = Town(door.url, street, Access.open(pool, settings), street.people(GRID), key)
+            town = Town(door.url, street, Access.open(pool, settings), street.people(GRID), key, instance)
             await _give_accounts(town, pool)
             await _tell_stories(town)
             yield town
