@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from console.cli import execute
+from console.tracking import read_code
 from tests.neighbourhood import AFTER, GRID, HELPER, LEAD, ORDINARY, REGISTRY
 
 ROOT = Path(__file__).parents[2]
@@ -221,11 +222,14 @@ def test_what_a_resident_said_stays_in_the_vault(running: Running) -> None:
     first = running.json("case", "new", "-", "--as", "worker", command=given)
     again = running.json("case", "new", "-", "--as", "worker", command=given)
     assert first == again
+    code = str(first["tracking_code"])
+    assert read_code(code) == code
     assert first["masked"] == ["text"]
     told = running.run("case", "show", first["stream"]).stdout + running.run("feed", "--json").stdout
     assert "〔手机号〕" in told
     assert PHONE not in told
     assert "张三" not in told
+    assert code not in told
 
 
 def test_another_request_under_the_same_number_is_refused(running: Running) -> None:
