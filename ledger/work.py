@@ -93,11 +93,11 @@ def _ranges(subject: Subject, registry: Registry, value: _Values) -> Iterator[st
     me = value(subject.person)
     yield f"person = {me}"
     for actor in subject.holds:
-        roles = f"role = any({value(_roles(actor.role))}::text[])"
-        for place in _places(actor, registry, value):
-            yield f"{place} and {roles} and (person is null or person = {me})"
-        # What lies nowhere yet waits for whoever holds the role, anywhere.
-        yield f"organisation is null and grid is null and person is null and {roles}"
+        for role in map(value, _roles(actor.role)):
+            for place in _places(actor, registry, value):
+                yield f"{place} and role = {role} and (person is null or person = {me})"
+            # What lies nowhere yet waits for whoever holds the role, anywhere.
+            yield f"organisation is null and grid is null and person is null and role = {role}"
 
 
 def _places(actor: Actor, registry: Registry, value: _Values) -> Iterator[str]:
