@@ -22,7 +22,7 @@ def _ids(html: str) -> list[str]:
 
 
 def _tiles(html: str) -> dict[str, str]:
-    found = re.findall(r'<span class="tile-name">([^<]+)</span><span class="tile-value num">([^<]+)</span>', html)
+    found = re.findall(r'<span class="tile-name">([^<]+)</span><span class="tile-value">([^<]+)</span>', html)
     return dict(found)
 
 
