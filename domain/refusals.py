@@ -178,6 +178,11 @@ CATALOGUE: dict[str, Entry] = {
         "来源与外部编号须同时填写。", "请补上另一个，或两个都不填。",
         "Source and external id go together.", "Give both or none.",
     ),
+    "register.sent_before": Entry(
+        "这张表刚才已经登记过，编号 {number}。", "要改内容请打开该诉求更正；若是另一件事，请再提交一次。",
+        "This form has been registered already, number {number}.",
+        "Correct that request instead; if this is another one, send it once more.",
+    ),
     "register.found_later": Entry(
         "发现时间 {found_at} 晚于登记时间。", "请核对日期和时区。",
         "The time of discovery {found_at} lies in the future.", "Check date and time zone.",

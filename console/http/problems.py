@@ -67,6 +67,7 @@ _EXACT: Mapping[str, int] = {
     "request.too_many": 429,
     "request.mistake": 500,
     "command.reused": 409,
+    "register.sent_before": 409,
     "command.pending": 202,
     "command.failed": 500,
     "board.link_invalid": 403,

@@ -47,6 +47,7 @@ _TITLE, _GRIDS, _BIG, _CATEGORIES = 30, 400, 8, 400
 _REPORTER = ("name", "phone", "address")
 _FRESH = timedelta(hours=1)
 _ENOUGH, _ALIKE = 4, 3
+_SENT_BEFORE = ("command.reused", "vault.content_differs")
 
 _CHANNELS: Mapping[Role, tuple[str, ...]] = {
     Role.GRID_WORKER: ("grid", "visit", "phone", "chat_group"),
@@ -102,6 +103,10 @@ async def register(request: Request, caller: _Registers) -> Response:
             # It is on its way and will be there: the page of the number waits for it.
             return RedirectResponse(f"/register/{_stream(written)}?sent=1", 303)
         except Refused as refused:
+            if refused.code in _SENT_BEFORE:
+                # Back, changed, sent again: that is another request, and only on purpose.
+                refused = Refused("register.sent_before", number=number_of(_stream(written)))
+                written.command_id = new_command_id()
             return await _form(request, caller, written, refused.refusal)
     stream = acted.answer.stream
     await _hand_out_code(caller, stream, written["phone"])

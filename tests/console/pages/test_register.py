@@ -132,6 +132,22 @@ async def test_the_same_form_sent_twice_is_one_request(doors: Doors) -> None:
         assert await conn.fetchval("select count(*) from case_row") == 1
 
 
+async def test_a_form_changed_and_sent_again_is_another_request_only_on_purpose(doors: Doors) -> None:
+    worker, sent = doors.browser("worker"), form()
+    first = await registered(doors, await worker.post("/register", sent))
+
+    again = await worker.post("/register", {**sent, "text": "路灯不亮，另外一件事"})
+
+    assert again.status_code == 409
+    assert first.id.partition("-")[2][:8].upper() in again.text
+    assert "路灯不亮，另外一件事" in again.text
+    (fresh,) = re.findall(r'name="_command_id" value="([^"]+)"', again.text)
+    second = await registered(
+        doors, await worker.post("/register", {**sent, "text": "路灯不亮，另外一件事", "_command_id": fresh})
+    )
+    assert second.id != first.id
+
+
 async def test_what_is_chosen_from_all_kinds_counts_and_a_place_may_be_left_to_the_street(doors: Doors) -> None:
     sent = form(other_category=ORDINARY, grid="", title="自己写的标题", urgency="livelihood", channel="phone")
 
