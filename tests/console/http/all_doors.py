@@ -87,7 +87,7 @@ def address(door: Door, streets: Streets, side: str) -> tuple[str, bool]:
 
 def _named(name: str, noun: str, streets: Streets, side: str) -> tuple[str, bool]:
     """What stands for ``{name}`` behind ``noun`` in an address, and whether that lies on one side."""
-    if name in ("id", "stream", "case", "case_id", "wish_id"):
+    if name in ("id", "stream", "case", "wish"):
         known = {"wishes": streets.wishes, "commands": streets.commands}.get(noun, streets.cases)
         return known[side], True
     fixed = {
@@ -96,7 +96,7 @@ def _named(name: str, noun: str, streets: Streets, side: str) -> tuple[str, bool
         "token": str(uuid.UUID(int=2)),
         "draft": str(uuid.UUID(int=3)),
         "run": str(uuid.UUID(int=4)),
-        "version": "no-such-version",
+        **dict.fromkeys(("version", "figure", "measure", "rate", "name"), "no-such"),
         "kind": "comment",
         "number": "1",
         "command_id": str(uuid.UUID(int=3)),
