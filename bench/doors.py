@@ -8,6 +8,7 @@ not. The exit code is 0 when every bar is reached.
 import argparse
 import asyncio
 import json
+import os
 import socket
 import statistics
 import sys
@@ -73,10 +74,10 @@ class Question:
 
 
 QUESTIONS = (
-    Question("workbench · grid worker", "/", "worker", "page"),
-    Question("workbench · community", "/", "community", "page"),
-    Question("workbench · department", "/", "handler", "page"),
-    Question("workbench · dispatcher", "/", "dispatcher", "page"),
+    Question("workbench · grid worker", "/work", "worker", "page"),
+    Question("workbench · community", "/work", "community", "page"),
+    Question("department's inbox", "/work/inbox", "handler", "page"),
+    Question("workbench · dispatcher", "/work", "dispatcher", "page"),
     Question("list of open cases", "/search?state=open", "dispatcher", "page"),
     Question("case page · being handled", "/cases/{handling}", "handler", "page"),
     Question("case page · whole history", "/cases/{settled}", "supervisor", "page"),
@@ -131,9 +132,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything that was measured; ``board`` are the seconds from an act to the board, None where there was none."""
+    """Everything that was measured.
+
+    ``board`` are the seconds from an act to the board, empty where there was none; ``load`` says how busy the machine
+    was: more than its cores, and the times are those of a queue.
+    """
 
     cases: int
+    load: float
     found: tuple[Found, ...]
     board: tuple[float, ...]
 
@@ -310,7 +316,7 @@ async def measure(dsn: str, folder: Path, cases: int, times: int) -> Figures:
             for client in clients.values():
                 await client.aclose()
         board = await _board(office)
-    return Figures(cases=cases, found=tuple(found), board=board)
+    return Figures(cases=cases, load=os.getloadavg()[0], found=tuple(found), board=board)
 
 
 @asynccontextmanager
@@ -364,6 +370,8 @@ def show(figures: Figures, console: Console) -> None:
         times = (f"{each.median:.1f}", f"{each.p95:.1f}", f"{statistics.median(each.busy):.1f}")
         table.add_row(each.question.name, *times, f"{each.size / 1024:.0f}", bar, verdict)
     console.print(table)
+    if figures.load > (os.cpu_count() or 1):
+        console.print(f"机器繁忙 the machine was busy: load {figures.load:.1f} on {os.cpu_count()} cores; see CPU ms")
     if figures.board:
         console.print(f"督办墙 board: {max(figures.board):.2f} s at the latest after an act, bar {BOARD_BAR_S:.0f} s")
     else:
@@ -374,6 +382,7 @@ def as_object(figures: Figures) -> dict[str, Any]:
     """The figures for programs."""
     return {
         "cases": figures.cases,
+        "load": round(figures.load, 1),
         "passed": figures.passed,
         "board_s": list(figures.board),
         "pages": [
