@@ -76,12 +76,16 @@ async def test_nobody_changes_what_is_kept(conn: asyncpg.Connection, table: str,
     assert await current_calendar(conn) == FIRST
 
 
-async def test_the_application_reads_calendars_and_writes_none(conn: asyncpg.Connection) -> None:
+@pytest.mark.parametrize(
+    "statement", ["update calendar set version = 'x'", "delete from calendar", "truncate calendar"]
+)
+async def test_the_application_adds_calendars_and_changes_none(conn: asyncpg.Connection, statement: str) -> None:
     await store_calendar(conn, FIRST)
     await conn.execute("set role bihuan_app")
-    assert (await read_calendars(conn)).calendars == {"office-1": FIRST}
+    await store_calendar(conn, SECOND)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await store_calendar(conn, SECOND)
+        await conn.execute(statement)
+    assert (await read_calendars(conn)).calendars == {"office-1": FIRST, "office-2": SECOND}
 
 
 async def test_what_was_looked_at_beside_another_calendar_is_not_applied(conn: asyncpg.Connection) -> None:
