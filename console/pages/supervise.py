@@ -38,7 +38,7 @@ from ledger.rows import CaseRow
 
 router = APIRouter(prefix="/supervise")
 
-_PAGE = 30
+_PAGE = 20
 _AT_ONCE = 5
 _ACTS = ("urge", "supervise")
 _LATE = "command.pending"
