@@ -118,9 +118,10 @@ class Selection(Frozen):
 def period(first: date, last: date) -> tuple[datetime, datetime]:
     """The moments from the begin of ``first`` to the end of ``last``, days of the office.
 
-    Raises ``Refused`` ``period.invalid`` for one that ends before it begins or is longer than ``YEARS_MOST`` years.
+    Raises ``Refused`` ``period.invalid`` for one that ends before it begins, is longer than ``YEARS_MOST`` years, or
+    lies where no office has been.
     """
-    if last < first or last.year > 9998 or (last - first).days > YEARS_MOST * 366:
+    if last < first or first.year < 1900 or last.year > 9000 or (last - first).days > YEARS_MOST * 366:
         raise Refused("period.invalid", field="to", years=YEARS_MOST)
     begin, end = (
         datetime(day.year, day.month, day.day, tzinfo=OFFICE_ZONE) for day in (first, last + timedelta(days=1))

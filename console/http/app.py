@@ -37,6 +37,7 @@ PAGES = (
     "wishes",
     "files",
     "stats",
+    "ledger",
     "board",
     "tracking",
     "accounts",

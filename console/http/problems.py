@@ -71,6 +71,7 @@ _EXACT: Mapping[str, int] = {
     "command.pending": 202,
     "command.failed": 500,
     "board.link_invalid": 403,
+    "stats.unknown_measure": 404,
     "board.too_many": 503,
     "tracking.no_match": 404,
     "draft.unknown": 404,

@@ -47,6 +47,8 @@ PLACES: dict[str, str] = {
     "kind": "comment",
     "number": "1",
     "version": DEMO_BOOK.version,
+    "code": "response",
+    "column": "registered",
     "wish": "@wish",
     "command_id": "00000000-0000-4000-8000-000000000003",
 }

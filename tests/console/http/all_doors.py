@@ -15,7 +15,12 @@ from console.http.caller import May, Public
 from domain.rights import Permission
 from tests.console.http.two_streets import Streets
 
-ASKED_INSIDE: Mapping[str, str] = {"/board": Permission.BOARD_READ, "/board/events": Permission.BOARD_READ}
+ASKED_INSIDE: Mapping[str, str] = {
+    "/board": Permission.BOARD_READ,
+    "/board/events": Permission.BOARD_READ,
+    "/ledger": Permission.STATS_READ,
+    "/ledger/{column}": Permission.STATS_READ,
+}
 """Doors that a signed address opens too; without one they ask for this permission themselves."""
 
 _NO_FILE = "0" * 64
@@ -97,6 +102,8 @@ def _named(name: str, noun: str, streets: Streets, side: str) -> tuple[str, bool
         "draft": str(uuid.UUID(int=3)),
         "run": str(uuid.UUID(int=4)),
         **dict.fromkeys(("version", "figure", "measure", "rate", "name"), "no-such"),
+        "code": "response",
+        "column": "registered",
         "kind": "comment",
         "number": "1",
         "command_id": str(uuid.UUID(int=3)),
