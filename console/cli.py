@@ -52,6 +52,7 @@ COMMANDS: dict[str, Entry] = {
     "migrate": Entry("console.commands.migrate:command", "升级数据库结构", "bring the database up to date"),
     "connector": Entry("console.commands.connector:command", "运行部门对接程序示例", "run the example of a department"),
     "user": Entry("console.commands.user:app", "账号：添加、停用、重置密码、访问令牌", "who may sign in, tokens"),
+    "openapi": Entry("console.commands.openapi:command", "输出 HTTP 接口文档", "print the document of the HTTP API"),
     "settings": Entry("console.commands.settings:command", "全部设置、默认值和含义", "every setting and its meaning"),
 }
 

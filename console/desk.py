@@ -16,6 +16,7 @@ import asyncpg
 from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
+    WorkflowExecutionStatus,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -34,6 +35,10 @@ from ledger.vault import Vault
 from workflows.ids import SUBMIT, WORKFLOW_TYPES, workflow_id
 
 _NAMES = uuid.UUID("1f1a3c9e-7a1d-4b92-9a0e-2c8f6d1b7e55")
+
+
+_LOOK = 1.0
+"""Seconds that a look after a late command may take."""
 
 
 class Pending(Refused):
@@ -124,6 +129,32 @@ class Desk:
         """Submit one command to an open process and return its answer. Raises ``Refused`` and ``Pending``."""
         envelope = prepare(stream, actor, command, command_id or str(uuid.uuid4()))
         return await self._answer(stream, envelope, self._sent(stream, envelope))
+
+    async def look_for(self, stream: str, command_id: str) -> None:
+        """Look for a command that the ledger does not know; return when Temporal does not know it either.
+
+        Raises ``Pending`` while it is on its way or Temporal is away, ``Refused`` what it was refused with.
+        """
+        handle = self._client.get_workflow_handle(workflow_id(stream))
+        try:
+            if await self._is_opening(stream):
+                # An opening bears no id of its own; a refused one has closed its workflow.
+                if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
+                    raise Pending("command.pending", command_id=command_id)
+                return
+            await asyncio.wait_for(handle.get_update_handle(command_id, result_type=Answer).result(), _LOOK)
+        except WorkflowUpdateFailedError as error:
+            raise _refused(error)[0] from None
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            raise Pending("command.pending", command_id=command_id) from None
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                # Nobody can say now what became of it.
+                raise Pending("command.pending", command_id=command_id) from error
+
+    async def _is_opening(self, stream: str) -> bool:
+        async with self._pool.acquire() as conn:
+            return await head_of(conn, stream) == 0
 
     async def is_reachable(self) -> bool:
         """Whether Temporal answers within two seconds."""

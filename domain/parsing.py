@@ -98,6 +98,18 @@ def parse_command(process: Process[Any], raw: Any) -> Any:
         _refuse(error, tagged=True)
 
 
+def check_types(process: Process[Any], raw: Any) -> None:
+    """Check that ``raw``, decoded JSON, describes a command of ``process`` in the very types of JSON it is written in.
+
+    ``parse_command`` also reads a number out of a text, as forms and files have it; programs have no such excuse.
+    Raises ``Refused`` like ``parse``.
+    """
+    try:
+        process.command.validate_json(json.dumps(raw), strict=True)
+    except ValidationError as error:
+        _refuse(error, tagged=True)
+
+
 class _Sender(Recalled):
     person: Code
     organisation: Code | None = None

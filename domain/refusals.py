@@ -31,6 +31,10 @@ CATALOGUE: dict[str, Entry] = {
         "不是合法的 JSON（第 {line} 行第 {column} 列）。", "请检查引号、逗号和括号。",
         "This is not valid JSON (line {line}, column {column}).", "Check quotes, commas and brackets.",
     ),
+    "json.too_deep": Entry(
+        "JSON 嵌套超过 {limit} 层。", "请按接口说明的格式提交。",
+        "The JSON is nested more than {limit} deep.", "Send what the description of the API asks for.",
+    ),
     "command.unknown_kind": Entry(
         "没有名为“{kind}”的操作。", "可用的操作：{known}。",
         "There is no command '{kind}'.", "Known commands: {known}.",
@@ -954,9 +958,20 @@ CATALOGUE: dict[str, Entry] = {
         "{at} 时还没有这件诉求。", "请换一个较晚的时间。",
         "There was no such case at {at}.", "Ask for a later instant.",
     ),
-    "access.whole_reach": Entry(
-        "全部流水只对不限辖区的角色开放。", "请用督办员或审计员的账号（不限定单位），或改用诉求列表。",
-        "All facts are only for roles that reach everything.", "Use such a role, or list the cases instead.",
+    "task.unknown": Entry(
+        "这项待办已不在列表中。", "可能已有人办理；请刷新待办列表。",
+        "This task lies open no longer.", "Somebody may have done it; reload the list.",
+    ),
+    "task.not_claimable": Entry(
+        "这项待办不能认领。", "请直接办理；只有部门的处置任务可以认领。",
+        "This task cannot be taken by name.", "Just do it; only the work of a department is taken by name.",
+    ),
+    "task.yours_already": Entry(
+        "这项待办已在您名下。", "请直接办理。", "This task is yours already.", "Go on and do it.",
+    ),
+    "request.repeated": Entry(
+        "参数“{field}”只能写一次。", "请只保留一个。",
+        "The parameter '{field}' may stand once only.", "Keep one of them.",
     ),
     "request.unreadable": Entry(
         "请求无法读取。", "请检查格式后重试。", "The request cannot be read.", "Check its form and try again.",

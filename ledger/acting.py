@@ -306,6 +306,11 @@ async def state_of(conn: Connection, stream: str, *, until: datetime | None = No
     return _folded(process_of(stream), None, await history(conn, stream, until=until))
 
 
+def state_of_events(stream: str, events: Sequence[Recorded]) -> Any:
+    """The state to which these events, the first ones of the stream, have led; None for no events."""
+    return _folded(process_of(stream), None, events)
+
+
 def envelope_digest(envelope: Envelope) -> str:
     """The digest under which the command in this envelope is recorded."""
     return digest(_envelope_content(envelope))

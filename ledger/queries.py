@@ -476,6 +476,13 @@ async def titles_of(conn: Connection, streams: Sequence[str]) -> dict[str, str]:
     return {row["id"]: row["title"] for row in rows}
 
 
+async def located(conn: Connection, streams: Sequence[str]) -> dict[str, CaseRow | WishRow]:
+    """The rows of these cases and wishes, by stream, as ``Reach.covers`` asks for them; unknown ones are absent."""
+    cases = await conn.fetch("select * from case_row where id = any($1)", list(streams))
+    wishes = await conn.fetch("select * from wish where id = any($1)", list(streams))
+    return {row["id"]: CaseRow(**row) for row in cases} | {row["id"]: WishRow(**row) for row in wishes}
+
+
 async def latest_streams(conn: Connection, limit: int) -> list[str]:
     """The streams that were written to last, the latest first."""
     rows = await conn.fetch("select stream from event group by stream order by max(tx) desc limit $1", limit)

@@ -5,47 +5,48 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from console.api.common import (
     CASE,
-    CaseId,
+    CURSOR,
+    ActingAs,
     CaseSheet,
-    CursorText,
     Done,
     Fact,
     IdempotencyKey,
     JsonObject,
     Late,
     Limit,
+    Offers,
     Page,
+    PlaceText,
+    acted_on,
     body_of,
+    case_within,
     command_schema,
-    done,
-    late,
+    facts_of,
+    offers_of,
+    opened,
     problems,
-    reached,
     told,
 )
 from console.api.examples import COMMANDS, REGISTER
 from console.case_sheet import sheet_json
 from console.deadline_sheet import deadlines_json
-from console.desk import Pending
-from console.doing import event_json
-from console.http.acting import open_process, submit
 from console.http.caller import Caller, may
+from domain.case.deadlines import ClockStory
 from domain.case.explain import explain
 from domain.case.offers import menu
-from domain.case.state import Case
 from domain.case.vocabulary import Mode, Stage
 from domain.errors import Refused
 from domain.limits import Instant
-from domain.people import Actor
-from domain.rights import Permission, act
+from domain.rights import Permission
 from domain.rules import Urgency
 from domain.text import Code
-from ledger.acting import state_of
+from ledger.acting import state_of, state_of_events
 from ledger.calendars import read_calendars
 from ledger.log import history
 from ledger.queries import WORDS_LIMIT, CaseFilter, Sort, list_cases
@@ -53,15 +54,6 @@ from ledger.rows import CaseRow
 
 router = APIRouter(tags=["cases"])
 
-ActingAs = Annotated[
-    str | None,
-    Query(
-        alias="as",
-        max_length=100,
-        description="The role to act in, as `role` or `role@place`; needed only by who holds several that fit",
-        examples=["grid_worker@G01"],
-    ),
-]
 At = Annotated[Instant | None, Query(description="As of this instant, ISO 8601 with its offset")]
 
 
@@ -89,7 +81,7 @@ class CaseQuery(BaseModel):
     q: str | None = Field(default=None, max_length=WORDS_LIMIT, description="Words in title or text, or an id")
     sort: Sort = Sort.REGISTERED
     limit: int = Field(default=50, ge=1, le=200)
-    cursor: str | None = Field(default=None, max_length=400)
+    cursor: str | None = Field(default=None, max_length=400, pattern="^[A-Za-z0-9_-]+$", description=CURSOR)
 
     def filter(self) -> CaseFilter:
         """The filter of the ledger."""
@@ -102,36 +94,53 @@ class CaseQuery(BaseModel):
         )
 
 
-class OfferShown(BaseModel):
-    """One way in which the caller may act now."""
+class StepShown(BaseModel):
+    """A span on the way to a due."""
 
-    kind: str
-    variant: str = ""
-    actor: Actor
-    settled: dict[str, Any] = Field(default_factory=dict, description="Values that come with this way")
-    choices: dict[str, list[dict[str, Any]]] = Field(default_factory=dict, description="What a field may be")
-    suggested: dict[str, Any] = Field(default_factory=dict)
-    needed: list[str] = Field(default_factory=list, description="Fields that may not be left out here")
-    longest: str | None = None
-    latest: datetime | None = None
-    task: str | None = Field(default=None, description="The open task this answers")
+    begin: datetime
+    end: datetime
+    counted: str = Field(description="What of it counts, as an ISO 8601 duration", examples=["PT4H"])
+    counted_days: int
+    reason: str
+    name: str | None
+    days: int
+    text: str
 
 
-class WithheldShown(BaseModel):
-    """An act of the caller's role that is refused just now, and why."""
+class Remark(BaseModel):
+    """Why a due is provisional."""
 
-    kind: str
-    actor: Actor
     code: str
     message: str
     message_en: str
 
 
-class Offers(BaseModel):
-    """What the caller may do with a case now, the likeliest first, and what not."""
+class ClockShown(ClockStory):
+    """Everything about one clock: start, limit, pauses, extensions, rungs of the ladder, who had it."""
 
-    offers: list[OfferShown]
-    withheld: list[WithheldShown]
+    # ``on_time`` is reckoned by the story, so it is described here instead of being a field.
+    model_config = ConfigDict(
+        json_schema_extra=lambda schema: schema["properties"].update(
+            on_time={
+                "anyOf": [{"type": "boolean"}, {"type": "null"}],
+                "description": "Whether it was done in time; null while that is open",
+            }
+        )
+    )
+
+    limit_text: str
+    notes: tuple[Remark, ...]
+    steps: tuple[StepShown, ...] | None = Field(default=None, description="Only with `steps=true`")
+
+
+class Deadlines(BaseModel):
+    """All clocks of a case in the order they started, as known at `at`, by the rules and calendar pinned then."""
+
+    id: str
+    at: datetime
+    rules: str
+    calendar: str | None
+    clocks: tuple[ClockShown, ...]
 
 
 _ACTED: dict[int | str, dict[str, Any]] = {
@@ -147,7 +156,7 @@ _REGISTRATION = {"$ref": "#/components/schemas/Registration"}
     operation_id="register_case",
     summary="Register a request",
     status_code=201,
-    responses={**_ACTED, **problems(404, 409, 413)},
+    responses={**_ACTED, **problems(404, 409, 413, 415)},
     openapi_extra=body_of(_REGISTRATION, {"register": REGISTER}),
 )
 async def register_case(
@@ -161,16 +170,7 @@ async def register_case(
     Name, phone and address of the reporter and the original wording go to the vault; personal data in the text is
     masked, and `masked` says where.
     """
-    if body.get("kind", "register") != "register":
-        raise Refused("command.unknown_kind", field="kind", kind=str(body["kind"])[:40], known="register")
-    try:
-        acted = await open_process(caller, "case", "register", body, command_id=str(key), acting_as=acting_as)
-    except Pending:
-        return late(str(key))
-    async with caller.office.pool.acquire() as conn:
-        content = await done(conn, acted)
-    status = 200 if acted.repeated else 201
-    return JSONResponse(content, status, {"Location": f"/api/v1/cases/{acted.answer.stream}"})
+    return await opened(caller, "case", "register", body, key, acting_as)
 
 
 @router.post(
@@ -178,23 +178,18 @@ async def register_case(
     operation_id="act_on_case",
     summary="Act on a case",
     response_model=Done,
-    responses={202: _ACTED[202], **problems(404, 409, 413)},
+    responses={202: _ACTED[202], **problems(404, 409, 413, 415)},
     openapi_extra=body_of(command_schema("case"), COMMANDS),
 )
 async def act_on_case(
-    stream: CaseId,
     caller: Annotated[Caller, may(Permission.CASE_ACT)],
+    row: Annotated[CaseRow, case_within(Permission.CASE_ACT)],
     key: IdempotencyKey,
     body: JsonObject,
     acting_as: ActingAs = None,
 ) -> Response:
-    """Send one command; `kind` says which. The answer is the case as it stands then, and the facts of this act."""
-    try:
-        acted = await submit(caller, stream, body, command_id=str(key), acting_as=acting_as)
-    except Pending:
-        return late(str(key))
-    async with caller.office.pool.acquire() as conn:
-        return JSONResponse(await done(conn, acted))
+    """Send one command; `kind` says which. The answer is the case as it stood after it, and the facts of this act."""
+    return await acted_on(caller, row.id, body, key, acting_as)
 
 
 @router.get(
@@ -213,7 +208,11 @@ async def cases(
             limit=asked.limit,
             cursor=asked.cursor,
         )
-    return told(request, page)
+    return told(request, page.items, page.next)
+
+
+_Read = Annotated[Caller, may(Permission.CASE_READ)]
+_Row = Annotated[CaseRow, case_within(Permission.CASE_READ)]
 
 
 @router.get(
@@ -224,15 +223,17 @@ async def cases(
     response_model_exclude_none=True,
     responses=problems(404),
 )
-async def case(stream: CaseId, caller: Annotated[Caller, may(Permission.CASE_READ)], at: At = None) -> Any:
+async def case(caller: _Read, row: _Row, at: At = None) -> Any:
     """Everything the ledger knows of the case, with its open tasks. `at` shows it as it stood then."""
     async with caller.office.pool.acquire() as conn:
-        await reached(caller, conn, stream, Permission.CASE_READ)
-        state: Case | None = await state_of(conn, stream, until=at)
-        if state is None:
-            raise Refused("case.not_yet", at=at.isoformat() if at else "-")
-        seq = len(await history(conn, stream, until=at))
-    return sheet_json(stream, state, seq, at)
+        events = await history(conn, row.id, until=at)
+    if not events:
+        raise _not_yet(at)
+    return sheet_json(row.id, state_of_events(row.id, events), len(events), at)
+
+
+def _not_yet(at: datetime | None) -> Refused:
+    return Refused("case.not_yet", at=at.isoformat() if at else "-")
 
 
 @router.get(
@@ -243,41 +244,38 @@ async def case(stream: CaseId, caller: Annotated[Caller, may(Permission.CASE_REA
     responses=problems(404),
 )
 async def case_history(
-    request: Request,
-    stream: CaseId,
-    caller: Annotated[Caller, may(Permission.CASE_READ)],
-    after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Only facts after this number")] = 0,
-    limit: Limit = 100,
+    request: Request, caller: _Read, row: _Row, limit: Limit = 100, cursor: PlaceText = None
 ) -> Response:
     """The facts in order, each with the hash that chains it to the one before."""
     async with caller.office.pool.acquire() as conn:
-        await reached(caller, conn, stream, Permission.CASE_READ)
-        events = await history(conn, stream, after, limit=limit + 1)
-    more = len(events) > limit
-    shown = [Fact.model_validate(event_json(each)).model_dump(mode="json") for each in events[:limit]]
-    return JSONResponse({"items": shown, "next": str(events[limit - 1].seq) if more else None})
+        return await facts_of(request, conn, row.id, cursor, limit)
 
 
 @router.get(
     "/cases/{id}/deadlines",
     operation_id="case_deadlines",
     summary="Why each deadline is what it is",
-    response_model=dict[str, Any],
+    response_model=Deadlines,
     responses=problems(404),
 )
 async def case_deadlines(
-    stream: CaseId, caller: Annotated[Caller, may(Permission.CASE_READ)], at: At = None
-) -> dict[str, Any]:
-    """Each clock with its start, limit, pauses, extensions, rungs of the ladder and the days that were counted."""
+    caller: _Read,
+    row: _Row,
+    at: At = None,
+    steps: Annotated[bool, Query(description="Also the spans that were counted, day by day")] = False,
+) -> Response:
+    """Each clock with its start, limit, pauses, extensions and rungs; instants have the offset of the office."""
     async with caller.office.pool.acquire() as conn:
-        await reached(caller, conn, stream, Permission.CASE_READ)
-        facts = [CASE.event.validate_python(each.body) for each in await history(conn, stream, until=at)]
+        facts = [CASE.event.validate_python(each.body) for each in await history(conn, row.id, until=at)]
         calendars = (await read_calendars(conn)).calendars
     if not facts:
-        raise Refused("case.not_yet", at=at.isoformat() if at else "-")
-    seen = at or max([datetime.now(UTC), facts[-1].at])
-    sheet = explain(facts, at=seen, calendars=calendars)
-    return deadlines_json(stream, sheet, sheet.clocks, calendars)
+        raise _not_yet(at)
+    # The clocks of two machines may differ; what is on record has happened.
+    sheet = explain(facts, at=at or max([datetime.now(UTC), facts[-1].at]), calendars=calendars)
+    told = deadlines_json(row.id, sheet, sheet.clocks, calendars)
+    for clock in told["clocks"]:
+        clock["steps"] = clock["steps"] if steps else None
+    return Response(to_json(told), media_type="application/json")
 
 
 @router.get(
@@ -288,45 +286,14 @@ async def case_deadlines(
     response_model_exclude_none=True,
     responses=problems(404),
 )
-async def case_offers(stream: CaseId, caller: Annotated[Caller, may(Permission.CASE_ACT)]) -> Any:
+async def case_offers(
+    caller: Annotated[Caller, may(Permission.CASE_ACT)],
+    row: Annotated[CaseRow, case_within(Permission.CASE_ACT)],
+) -> Any:
     """Exactly the acts the rules would accept from you now, with the choices each field has."""
     async with caller.office.pool.acquire() as conn:
-        row = await reached(caller, conn, stream, Permission.CASE_READ)
-        state = await state_of(conn, stream)
+        state = await state_of(conn, row.id)
         world = await caller.office.world(conn)
-    near = caller.authorize(Permission.CASE_ACT, row)
-    found = menu(state, near, datetime.now(UTC), world)
-    return Offers(
-        offers=[
-            OfferShown(
-                kind=each.kind,
-                variant=each.variant,
-                actor=each.actor,
-                settled=dict(each.settled),
-                choices={
-                    name: [{key: value for key, value in one._asdict().items() if value is not None} for one in many]
-                    for name, many in each.choices.items()
-                },
-                suggested=dict(each.suggested),
-                needed=sorted(each.needed),
-                longest=str(each.longest) if each.longest else None,
-                latest=each.latest,
-                task=each.task,
-            )
-            for each in found.offers
-            if caller.may(act(each.kind))
-        ],
-        withheld=[
-            WithheldShown(
-                kind=each.kind,
-                actor=each.actor,
-                code=each.refusal.code,
-                message=each.refusal.message,
-                message_en=each.refusal.message_en,
-            )
-            for each in found.withheld
-        ],
-    )
-
-
-__all__ = ["CursorText", "router"]
+    now = datetime.now(UTC)
+    kinds = [kind for kind in COMMANDS if kind != "register"]
+    return offers_of(caller, row, kinds, lambda actors, some: menu(state, actors, now, world, some))

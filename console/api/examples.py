@@ -1,4 +1,4 @@
-"""Examples of the API's documentation: one for each command, as somebody would send it."""
+"""Examples of the API's document: each command as somebody would send it, each answer, and how answers lead on."""
 
 from typing import Any
 
@@ -62,4 +62,301 @@ WISH_COMMANDS: dict[str, Any] = {
     "claim_wish": {"kind": "claim_wish", "promise": "周末送到"},
     "fulfil_wish": {"kind": "fulfil_wish", "text": "已送到，度数合适。"},
     "thank_for_wish": {"kind": "thank_for_wish", "word": "谢谢志愿者。"},
+}
+
+
+# --- answers -------------------------------------------------------------------------------------------------------
+
+CASE_ID, WISH_ID = "case-3f9c0a1b2c3d4e5f60718293a4b5c6d7", "wish-0d2e4f6a8b0c1d3e5f7a9b1c3d5e7f90"
+KEY = "5f0c7a52-52a5-4f0e-9d0b-4f3f7f0f7a11"
+_AT, _DUE, _LATER = "2026-11-26T01:20:00Z", "2026-11-26T09:20:00Z", "2026-11-27T02:00:00Z"
+_WORKER = {"person": "G01-1", "role": "grid_worker", "organisation": None, "grid": "G01"}
+_HANDLER = {"person": "D01-1", "role": "department_handler", "organisation": "D01", "grid": None}
+
+_FACT: dict[str, Any] = {
+    "stream": CASE_ID,
+    "seq": 4,
+    "id": "0190f5f0-7c1e-7a77-8f0e-1d2c3b4a5968",
+    "kind": "accepted",
+    "at": _AT,
+    "actor": "D01-1",
+    "command_id": KEY,
+    "body": {"kind": "accepted", "at": _AT, "by": _HANDLER, "department": "D01"},
+    "hash": DIGEST,
+}
+_TASK: dict[str, Any] = {
+    "id": "handle:D01#0.1",
+    "kind": "handle",
+    "role": "department_handler",
+    "organisation": "D01",
+    "opened_at": _AT,
+    "due_at": _LATER,
+}
+_ROW: dict[str, Any] = {
+    "id": CASE_ID,
+    "seq": 4,
+    "stage": "handling",
+    "suspended": False,
+    "shelved": False,
+    "street": "S01",
+    "community": "C01",
+    "grid": "G01",
+    "category": "K04",
+    "urgency": "general",
+    "mode": "within_limit",
+    "channel": "grid",
+    "title": "路灯不亮",
+    "text": "巷口第二盏路灯昨晚起不亮。",
+    "found_at": _AT,
+    "registered_at": _AT,
+    "due_at": _LATER,
+    "light": "green",
+    "lead": "D01",
+    "departments": ["D01"],
+    "level": "community",
+    "was_overdue": False,
+    "finished": False,
+    "rules_version": "example-1",
+    "calendar_version": "cn-2026-1",
+    "opened_by": "G01-1",
+    "updated_at": _AT,
+}
+_PLACE = {"street": "S01", "community": "C01", "grid": "G01"}
+_SHEET: dict[str, Any] = {
+    "id": CASE_ID,
+    "seq": 4,
+    "stage": "handling",
+    "finished": False,
+    "due_at": _LATER,
+    "light": "green",
+    "departments": ["D01"],
+    "tasks": [_TASK],
+    "case": {
+        "stage": "handling",
+        "title": "路灯不亮",
+        "text": "巷口第二盏路灯昨晚起不亮。",
+        "channel": "grid",
+        "place": _PLACE,
+        "category": "K04",
+        "urgency": "general",
+        "registered_by": _WORKER,
+        "registered_at": _AT,
+        "found_at": _AT,
+        "rules": {
+            "version": "example-1",
+            "row": {"urgency": "general", "limits": {"handle": "5wd"}},
+            "rework_most": 2,
+            "visit_attempts": 3,
+            "visit_gap": "2h",
+        },
+        "assignments": [{"department": "D01", "lead": True, "assigned_at": _AT, "accepted_at": _AT}],
+        "waiting_since": _AT,
+    },
+}
+_DONE: dict[str, Any] = {
+    "command_id": KEY,
+    "actor": _HANDLER,
+    "kinds": ["accepted"],
+    "masked": [],
+    "events": [_FACT],
+    "case": _SHEET,
+}
+_WISH_ROW: dict[str, Any] = {
+    "id": WISH_ID,
+    "seq": 1,
+    "stage": "published",
+    "street": "S01",
+    "community": "C01",
+    "grid": "G01",
+    "title": "想要一副老花镜",
+    "text": "看药盒上的字看不清。",
+    "published_at": _AT,
+    "lapses_at": "2026-12-26T01:20:00Z",
+    "finished": False,
+    "updated_at": _AT,
+}
+_WISH_SHEET: dict[str, Any] = {
+    "id": WISH_ID,
+    "seq": 1,
+    "stage": "published",
+    "finished": False,
+    "tasks": [{"id": "claim_wish", "kind": "claim_wish", "role": "community", "organisation": "C01", "opened_at": _AT}],
+    "wish": {
+        "stage": "published",
+        "title": "想要一副老花镜",
+        "text": "看药盒上的字看不清。",
+        "grid": "G01",
+        "published_by": _WORKER,
+        "published_at": _AT,
+        "rules_version": "example-1",
+        "limits": {"claim_within": "14d", "fulfil_within": "30d", "thank_within": "7d"},
+        "lapses_at": "2026-12-26T01:20:00Z",
+        "waiting_since": _AT,
+    },
+}
+_WISH_FACT = {**_FACT, "stream": WISH_ID, "seq": 1, "kind": "wish_published", "actor": "G01-1"}
+_WISH_FACT["body"] = {"kind": "wish_published", "at": _AT, "by": _WORKER, "title": "想要一副老花镜", "grid": "G01"}
+_WISH_DONE = {**_DONE, "actor": _WORKER, "kinds": ["wish_published"], "events": [_WISH_FACT], "wish": _WISH_SHEET}
+del _WISH_DONE["case"]
+_CURSOR = "WyJyZWdpc3RlcmVkIiwiMjAyNi0xMS0yNiIsImNhc2UtM2Y5YyJd"
+_CAUSE = {"seq": 3, "kind": "dispatched", "at": _AT, "by": _WORKER, "reason": None}
+_DUE_SET = {
+    "cause": _CAUSE,
+    "limit": "5wd",
+    "rules": "example-1",
+    "calendar": "cn-2026-1",
+    "due_at": "2026-12-03T18:00:00+08:00",
+    "provisional": False,
+}
+_CLOCK: dict[str, Any] = {
+    "id": "handle",
+    "kind": "handle",
+    "organisation": None,
+    "step": None,
+    "step_name": None,
+    "status": "running",
+    "started": _CAUSE,
+    "started_at": "2026-11-26T09:20:00+08:00",
+    "finished": None,
+    "stopped_at": None,
+    "limit": "5wd",
+    "whole_limit": "5wd",
+    "due_at": "2026-12-03T18:00:00+08:00",
+    "provisional": False,
+    "unpublished": None,
+    "agrees": True,
+    "light": "green",
+    "late": False,
+    "counting": "working_days",
+    "whole": 5,
+    "used": 1,
+    "remaining": 4,
+    "over": 0,
+    "overtime_permille": None,
+    "rules": ["example-1"],
+    "calendars": ["cn-2026-1"],
+    "dues": [_DUE_SET],
+    "standings": [],
+    "extensions": [],
+    "adoptions": [],
+    "marks": [],
+    "ahead": [],
+    "holders": [],
+    "on_time": None,
+    "limit_text": "5个工作日",
+    "notes": [],
+    "steps": None,
+}
+_OFFERS: dict[str, Any] = {
+    "offers": [
+        {
+            "kind": "report_progress",
+            "actor": _HANDLER,
+            "choices": {"step": []},
+            "task": "handle:D01#0.1",
+        },
+        {"kind": "strike_off", "actor": _HANDLER, "needed": ["evidence"], "task": "handle:D01#0.1"},
+    ],
+    "withheld": [],
+}
+
+ANSWERS: dict[str, Any] = {
+    "late": {
+        "command_id": KEY,
+        "matter": CASE_ID,
+        "status_url": f"/api/v1/commands/{KEY}?matter={CASE_ID}",
+    },
+    "register_case": {**_DONE, "masked": ["text"], "tracking_code": "4KXN7-Q2MDR"},
+    "act_on_case": _DONE,
+    "list_cases": {"items": [_ROW], "next": _CURSOR},
+    "show_case": _SHEET,
+    "case_history": {"items": [_FACT], "next": None},
+    "case_deadlines": {
+        "id": CASE_ID,
+        "at": "2026-11-26T10:00:00+08:00",
+        "rules": "example-1",
+        "calendar": "cn-2026-1",
+        "clocks": [_CLOCK],
+    },
+    "case_offers": _OFFERS,
+    "show_command": _DONE,
+    "list_tasks": {"items": [{**_TASK, "stream": CASE_ID, "process": "case", "case": _ROW}], "next": None},
+    "claim_task": _DONE,
+    "list_wishes": {"items": [_WISH_ROW], "next": None},
+    "publish_wish": _WISH_DONE,
+    "show_wish": _WISH_SHEET,
+    "wish_history": {"items": [_WISH_FACT], "next": None},
+    "wish_offers": {"offers": [{"kind": "claim_wish", "actor": _WORKER}], "withheld": []},
+    "act_on_wish": _WISH_DONE,
+    "feed": {"items": [_FACT], "next": f"812.{CASE_ID}.4", "more": False},
+    "upload_files": {"evidence": [_AFTER]},
+    "attach_file": _DONE,
+    "case_files": {
+        "items": [
+            {
+                "digest": DIGEST,
+                "thumb": DIGEST,
+                "media_type": "image/jpeg",
+                "bytes": 183200,
+                "width": 1920,
+                "height": 1440,
+                "stream": CASE_ID,
+                "uploaded_by": "D01-1",
+                "uploaded_at": _AT,
+                "url": f"/api/v1/cases/{CASE_ID}/files/{DIGEST}",
+            }
+        ]
+    },
+    "me": {
+        "person": "D01-1",
+        "name": "周工",
+        "roles": [_HANDLER],
+        "permissions": ["act.accept", "case.act", "case.read"],
+        "by_token": True,
+    },
+}
+"""One answer for each operation, and the one that is late."""
+
+
+# --- links ---------------------------------------------------------------------------------------------------------
+
+
+def _to(id_: str, *operations: str) -> dict[str, Any]:
+    """Links by which the id in an answer leads to what is done with it."""
+    return {name: {"operationId": name, "parameters": {"path.id": id_}} for name in operations}
+
+
+_WITH_CASE = (
+    "show_case",
+    "case_history",
+    "case_deadlines",
+    "case_offers",
+    "case_files",
+    "act_on_case",
+    "attach_file",
+)
+_WITH_WISH = ("show_wish", "wish_history", "wish_offers", "act_on_wish")
+_BY_COMMAND = _to("$response.body#/command_id", "show_command")
+
+LINKS: dict[str, dict[str, Any]] = {
+    "register_case": {**_to("$response.body#/case/id", *_WITH_CASE), **_BY_COMMAND},
+    "act_on_case": {**_to("$response.body#/case/id", "show_case", "case_history"), **_BY_COMMAND},
+    "list_cases": _to("$response.body#/items/0/id", *_WITH_CASE),
+    "list_tasks": {
+        "claim_task": {
+            "operationId": "claim_task",
+            "parameters": {"path.id": "$response.body#/items/0/stream", "path.task": "$response.body#/items/0/id"},
+        }
+    },
+    "publish_wish": {**_to("$response.body#/wish/id", *_WITH_WISH), **_BY_COMMAND},
+    "list_wishes": _to("$response.body#/items/0/id", *_WITH_WISH),
+    "case_files": {
+        "read_file": {
+            "operationId": "read_file",
+            "parameters": {
+                "path.id": "$response.body#/items/0/stream",
+                "path.digest": "$response.body#/items/0/digest",
+            },
+        }
+    },
 }

@@ -3,32 +3,58 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
-from console.api.common import Fact, Page, problems
-from console.doing import event_json
+from console.api.common import Fact, Page, fact_json, problems
 from console.http.caller import Caller, may
-from domain.errors import Refused
 from domain.rights import Permission
 from ledger.log import Cursor, feed
+from ledger.queries import located
 
 router = APIRouter(tags=["feed"])
 
+_MOST = 500
 
-@router.get("/feed", operation_id="feed", summary="All facts in order", response_model=Page[Fact], responses=problems())
+
+class Facts(Page[Fact]):
+    """Some facts, and the place to go on from."""
+
+    next: str | None = Field(description="Give it as `after` to go on; null only where there has never been a fact")
+    more: bool = Field(description="Whether further facts may be waiting already; otherwise ask again after a while")
+
+
+@router.get("/feed", operation_id="feed", summary="All facts in order", response_model=Facts, responses=problems())
 async def facts(
     caller: Annotated[Caller, may(Permission.FEED_READ)],
-    after: Annotated[str | None, Query(max_length=120, description="`next` of the answer before")] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    after: Annotated[
+        str | None,
+        Query(
+            max_length=120,
+            pattern=r"^[0-9]{1,20}\.[\w.:\-]{1,80}\.[0-9]{1,10}$",
+            description="`next` of the answer before; leave it out to begin with the first fact",
+            examples=["812.case-3f9c0a1b2c3d4e5f60718293a4b5c6d7.4"],
+        ),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=_MOST, description="Most facts looked at")] = 100,
 ) -> Response:
-    """Facts of all processes after a place, none missed and none twice.
+    """The facts of all cases and wishes within your reach, none missed and none twice.
 
-    `next` is always the place to go on from, also when there is nothing new. For those whose right reaches everything.
+    `next` is always the place to go on from, also when nothing is shown: a page holds those of the next `limit` facts
+    that lie within your reach, so that it may be short or empty while `more` is true.
     """
-    if not caller.reach(Permission.FEED_READ).everything:
-        raise Refused("access.whole_reach")
-    place = Cursor.parse(after) if after else None
+    place, reach = Cursor.parse(after) if after else None, caller.reach(Permission.FEED_READ)
     async with caller.office.pool.acquire() as conn:
         events, reached = await feed(conn, place, limit)
-    shown = [Fact.model_validate(event_json(each)).model_dump(mode="json") for each in events]
-    return JSONResponse({"items": shown, "next": str(reached) if reached else None})
+        if not reach.everything:
+            rows = await located(conn, list({event.stream for event in events}))
+            shown = [event for event in events if event.stream in rows and reach.covers(rows[event.stream])]
+        else:
+            shown = events
+    return JSONResponse(
+        {
+            "items": [fact_json(each) for each in shown],
+            "next": str(reached) if reached else None,
+            "more": len(events) == limit,
+        }
+    )

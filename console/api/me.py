@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from console.api.common import problems
 from console.http.caller import Caller, may
@@ -20,10 +20,17 @@ class Me(BaseModel):
     name: str
     roles: tuple[Actor, ...]
     permissions: tuple[str, ...]
+    by_token: bool = Field(description="Whether you came by a token, which may carry fewer permissions than you hold")
 
 
 @router.get("/me", operation_id="me", summary="Who I am", response_model=Me, responses=problems())
 async def me(caller: Annotated[Caller, may(Permission.RULES_READ)]) -> Me:
     """The person behind this token or session."""
     held = sorted(name for name in caller.office.matrix.roles if caller.may(name))
-    return Me(person=caller.person, name=caller.name, roles=caller.holds, permissions=tuple(held))
+    return Me(
+        person=caller.person,
+        name=caller.name,
+        roles=caller.holds,
+        permissions=tuple(held),
+        by_token=caller.token_id is not None,
+    )

@@ -2,18 +2,33 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from console.api.common import CursorText, Limit, Page, problems, told
+from console.api.common import (
+    ActingAs,
+    CursorText,
+    Done,
+    IdempotencyKey,
+    Late,
+    Limit,
+    Page,
+    acted_on,
+    case_within,
+    problems,
+    told,
+)
 from console.http.caller import Caller, may
+from domain.case.plan import HANDLE
+from domain.errors import Refused
 from domain.limits import Instant
 from domain.rights import Permission
 from domain.text import Code
-from ledger.queries import work_of
-from ledger.rows import CaseRow
+from ledger.log import Connection, events_of
+from ledger.queries import open_tasks_of, work_of
+from ledger.rows import CaseRow, TaskRow
 
 router = APIRouter(tags=["tasks"])
 
@@ -47,7 +62,7 @@ async def tasks(
 ) -> Response:
     """Open tasks for you in all your roles, the most urgent first.
 
-    A task is done by the command that answers it; to take one over by name, send `hand_over` to yourself.
+    A task is done by the command that answers it, sent to its case or wish (`stream`).
     """
     async with caller.office.pool.acquire() as conn:
         page = await work_of(
@@ -60,4 +75,44 @@ async def tasks(
         }
         for each in page.items
     ]
-    return told(request, page, rows)
+    return told(request, rows, page.next)
+
+
+@router.post(
+    "/tasks/{id}/{task}/claim",
+    operation_id="claim_task",
+    summary="Take a task over by name",
+    response_model=Done,
+    responses={202: {"model": Late, "description": "On its way; the answer is late"}, **problems(404, 409)},
+)
+async def claim(
+    caller: Annotated[Caller, may(Permission.CASE_ACT)],
+    row: Annotated[CaseRow, case_within(Permission.CASE_ACT)],
+    task: Annotated[str, Path(pattern=r"^[\w.\-:#]{1,100}$", description="Id of the task", examples=["handle:D01"])],
+    key: IdempotencyKey,
+    acting_as: ActingAs = None,
+) -> Response:
+    """Sign for a task of your department that nobody has (`accept`), or take it over from a colleague (`hand_over`).
+
+    409 where the task lies open no longer, is yours already, or is of a kind that nobody can take by name.
+    """
+    async with caller.office.pool.acquire() as conn:
+        recorded = await events_of(conn, key)
+        if recorded:
+            # Sent again: what it was is judged by what was recorded, for the task is another one by now.
+            given = any(event.kind == "handed_over" for event in recorded)
+        else:
+            given = (await _claimable(conn, caller, row.id, task)).person is not None
+    command = {"kind": "hand_over", "to": caller.person} if given else {"kind": "accept"}
+    return await acted_on(caller, row.id, command, key, acting_as)
+
+
+async def _claimable(conn: Connection, caller: Caller, stream: str, task: str) -> TaskRow:
+    found = next((each for each in await open_tasks_of(conn, stream) if each.id == task), None)
+    if found is None:
+        raise Refused("task.unknown")
+    if found.kind != HANDLE:
+        raise Refused("task.not_claimable")
+    if found.person == caller.person:
+        raise Refused("task.yours_already")
+    return found

@@ -12,6 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
+from console.api.asking import asked_well
 from console.http import problems
 from console.http.guard import Forms, Guard
 from console.http.identity import Identify, identify
@@ -99,7 +100,7 @@ def make_app(
     app.mount(f"/static/{static_digest()}", _Immutable(directory=STATIC), name="static")
     for name in API:
         router = import_module(f"console.api.{name}").router
-        app.include_router(router, prefix="/api/v1", dependencies=[Depends(paced)])
+        app.include_router(router, prefix="/api/v1", dependencies=[Depends(paced), Depends(asked_well)])
     for name in PAGES:
         app.include_router(import_module(f"console.pages.{name}").router, include_in_schema=False)
     # The last tenth of the size would cost as much time as the page itself.

@@ -3,6 +3,7 @@
 Owns the table and the handlers. A mistake of ours gets a number; what went wrong is logged under it without values.
 """
 
+import json
 import traceback
 import uuid
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from console.http.office import office_of
 from console.http.rendering import page
@@ -59,10 +60,10 @@ _EXACT: Mapping[str, int] = {
     "request.method": 405,
     "request.forged": 403,
     "request.unreadable": 400,
-    "request.not_json": 400,
+    "request.not_json": 415,
     "json.malformed": 400,
+    "json.too_deep": 400,
     "case.not_yet": 404,
-    "access.whole_reach": 403,
     "request.too_large": 413,
     "request.too_many": 429,
     "request.mistake": 500,
@@ -84,7 +85,10 @@ _EXACT: Mapping[str, int] = {
     "vault.key_missing": 503,
     "vault.wrong_key": 503,
 }
-_BY_STATE = ("case.", "wish.", "task.", "sign.", "extension.", "suspend.", "shelve.", "supervise.", "return.", "visit.")
+_BY_STATE = (
+    *("case.", "wish.", "task.", "sign.", "extension.", "suspend.", "resume.", "shelve.", "unshelve.", "supervise."),
+    *("return.", "visit.", "dispatch.", "helper.", "question.", "strike_off.", "rules.none", "hand_over."),
+)
 
 
 def status_of(refusal: Refusal) -> int:
@@ -94,18 +98,25 @@ def status_of(refusal: Refusal) -> int:
     return 409 if refusal.code.startswith(_BY_STATE) and refusal.field is None else 422
 
 
-def problem(refusal: Refusal, *, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The refusal as ``application/problem+json`` (RFC 9457), sentences in both languages."""
-    status = status_of(refusal)
+def as_json(refusal: Refusal) -> dict[str, Any]:
+    """The members of a problem; title and detail in the language of the reader."""
     english = language() == "en"
-    body: dict[str, Any] = {
+    return {
         "type": f"urn:bihuan:problem:{refusal.code}",
         "title": refusal.message_en if english else refusal.message,
-        "status": status,
+        "status": status_of(refusal),
         "detail": refusal.remedy_en if english else refusal.remedy,
         **refusal.model_dump(mode="json"),
     }
-    return JSONResponse(body, status, dict(headers or {}), media_type="application/problem+json")
+
+
+def problem(refusal: Refusal, *, headers: Mapping[str, str] | None = None) -> Response:
+    """The refusal as ``application/problem+json`` (RFC 9457), sentences in both languages."""
+    body = as_json(refusal)
+    status = body["status"]
+    # A field may be named by half a character: whatever cannot be written is replaced.
+    written = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    return Response(written, status, dict(headers or {}), media_type="application/problem+json")
 
 
 def wants_page(request: Request) -> bool:

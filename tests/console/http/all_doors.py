@@ -97,6 +97,7 @@ def _named(name: str, noun: str, streets: Streets, side: str) -> tuple[str, bool
         return known[side], True
     fixed = {
         "digest": _NO_FILE,
+        "task": "handle:D01%230.1",
         "session": str(uuid.UUID(int=1)),
         "token": str(uuid.UUID(int=2)),
         "draft": str(uuid.UUID(int=3)),

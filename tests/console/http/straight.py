@@ -55,6 +55,9 @@ class StraightDesk(Desk):
         """As the real desk, at once."""
         return await self._act(stream, prepare(stream, actor, command, command_id or str(uuid.uuid4())))
 
+    async def look_for(self, stream: str, command_id: str) -> None:
+        """Nothing is ever on its way."""
+
     async def is_reachable(self) -> bool:
         """Always there."""
         return True
