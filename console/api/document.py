@@ -185,8 +185,9 @@ def _complete(operation: dict[str, Any]) -> None:
             shown = {each.code: {"value": as_json(each.refusal)} for each in _SHOWN.get(status, ())}
             content["application/problem+json"]["examples"] = shown
         elif "application/json" in content:
-            example = ANSWERS["late" if status == "202" else name]
-            content["application/json"]["example"] = example
+            example = ANSWERS.get("late" if status == "202" else name)
+            if example is not None:
+                content["application/json"]["example"] = example
         if status in _HEADERS:
             answer["headers"] = _HEADERS[status]
         elif name in _OPENING and status in ("200", "201"):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvicorn
 
+from console.http.pace import Pace
 from tests.console.http.two_streets import Streets, open_streets
 
 
@@ -18,6 +19,7 @@ class Served:
 
     url: str
     streets: Streets
+    folder: Path
 
     def token(self, person: str) -> str:
         """The token of a person."""
@@ -64,12 +66,9 @@ def served(dsn: str, folder: Path) -> Iterator[Served]:
     streets, server = found[0]
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield Served(f"http://127.0.0.1:{port}", streets)
+        yield Served(f"http://127.0.0.1:{port}", streets, folder)
     finally:
         server.should_exit = True
         thread.join(30)
     if failed:
         raise failed[0]
-
-
-from console.http.pace import Pace  # noqa: E402
