@@ -133,8 +133,9 @@ async def show_act(
     async with caller.office.pool.acquire() as conn:
         case = await open_case(caller, conn, stream, now, None)
     given = offered(caller, case, now, (kind,))
-    # Without a variant the first way that is offered; the others are on the page of the case.
-    name = f"{kind}:{variant}" if variant or not given else given[0].name
+    name = f"{kind}:{variant}" if variant else kind
+    if not variant and given and name not in {each.name for each in given}:
+        name = given[0].name  # an act with several ways and none named: the first; the others are on the case's page
     form = form_for(caller, case, name, now)
     if form is None:
         refusal = why_not(caller, case, kind, now)

@@ -239,6 +239,17 @@ async def test_a_page_offers_the_acts_of_its_reader_and_no_others(
         assert hidden(form, f"/cases/{case}/acts/{kind}")["_command_id"]
 
 
+async def test_an_act_without_a_variant_is_the_plain_one_where_there_is_one(place: Place) -> None:
+    case = await place.case(6)
+    browser = place.doors.browser("checker")
+
+    plain = await browser.get(f"/cases/{case}/acts/comment")
+    first = await browser.get(f"/cases/{case}/acts/verify")
+
+    assert "写入备注" in words(plain)
+    assert hidden(first, f"/cases/{case}/acts/verify")["_variant"] == "passed"
+
+
 async def test_an_act_that_is_not_possible_says_why_in_a_clerks_words(place: Place) -> None:
     case = await place.case(6)
 
