@@ -58,7 +58,10 @@ async def test_the_oldest_browser_acts_and_searches_as_one_types(chromium_86: Br
     async with town.signed_in(chromium_86, "department_handler") as watch:
         page = await watch.open(f"/cases/{stream}")
         button = "form[action*=accept] .submit-bar button"
-        assert await _style(page, button, "backgroundColor") == "rgb(29, 95, 209)"
+        # Polled, for a button takes on its colour within a moment.
+        await _until(
+            page, f"getComputedStyle(document.querySelector('{button}')).backgroundColor === 'rgb(29, 95, 209)'"
+        )
         async with page.expect_navigation():
             await page.evaluate(f"document.querySelector('{button}').click()")
 

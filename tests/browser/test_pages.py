@@ -60,6 +60,8 @@ Where one address wants another value than all others do, it stands before the n
 ELSEWHERE: dict[str, str] = {
     "/": "grid_worker",
     "/board": "supervisor",
+    "/ledger": "community",
+    "/ledger/{column}": "community",
     "/work/inbox": "department_handler",
     "/work/signing": "vanguard_captain",
 }

@@ -39,7 +39,7 @@ async def test_the_oldest_browser_shows_the_pieces_with_their_look(chromium_86: 
     async with open_kit(chromium_86) as (watch, _kit):
         page = await watch.open("/kit")
 
-        assert await _style(page, ".btn-primary", "backgroundColor") == "rgb(29, 95, 209)"
+        assert await _style(page, ".choice[aria-pressed=true]", "borderTopColor") == "rgb(29, 95, 209)"
         assert await _style(page, ".sheet", "borderTopWidth") == "1px"
         assert await _style(page, ".form-control", "borderTopLeftRadius") == "6px"
         assert await page.evaluate("typeof htmx.process") == "function"
