@@ -260,7 +260,83 @@ _OFFERS: dict[str, Any] = {
     "withheld": [],
 }
 
+_SPAN = {"begin": "2026-10-01", "end": "2026-11-01"}
+_FIGURE = {"measure": "on_time", "base": 40, "hit": 36, "apart": {}}
+
+_WHERE = {"community": "C01", "category": "K04", "lead": "D01"}
+_HERE = {**_WHERE, "street": "S01", "grid": "G01", "light": "green", "apart": None, "rules": "example-1"}
+
+STATS: dict[str, Any] = {
+    "rates": {
+        **_SPAN,
+        "by": "community",
+        "measures": [
+            {
+                "code": "on_time",
+                "name": "按时办结率",
+                "name_en": "done in time",
+                "formula": "按时办结 ÷ 应办结",
+                "formula_en": "done in time ÷ due",
+                "basis": "DOMAIN §6",
+                "kind": "share",
+            }
+        ],
+        "total": {},
+        "groups": {},
+        "months": {},
+    },
+    "cases_of_rate": {
+        "items": [
+            {
+                **_HERE,
+                "id": CASE_ID,
+                "title": "路灯不亮",
+                "stage": "settled",
+                "at": _AT,
+                "base": 1,
+                "hit": 1,
+                "overtime_permille": None,
+            }
+        ],
+        "next": None,
+    },
+    "open_ledger": {
+        **_SPAN,
+        "lines": [{"community": "C01", "registered": 52, "struck_off": 49, "published": 49, "settled": 46, "open": 6}],
+    },
+    "cases_of_ledger": {
+        "items": [{**_WHERE, "id": CASE_ID, "title": "路灯不亮", "stage": "settled", "at": _AT}],
+        "next": None,
+    },
+    "board": {
+        **_SPAN,
+        "at": _AT,
+        "counts": {
+            "open": 12,
+            "new_today": 3,
+            "due_today": 2,
+            "overdue": 1,
+            "settled_today": 4,
+            "lights": {"green": 9, "yellow": 2, "red": 1},
+        },
+        "rates": [_FIGURE],
+        "communities": [{"code": "C01", "open": 6, "red": 1, "figures": {}}],
+        "departments": [{"code": "D01", "open": 5, "red": 0, "figures": {}}],
+        "lines": [
+            {
+                **_WHERE,
+                "title": "路灯不亮",
+                "urgency": "general",
+                "stage": "handling",
+                "light": "green",
+                "due_at": _LATER,
+            }
+        ],
+    },
+}
+
 ANSWERS: dict[str, Any] = {
+    **STATS,
     "late": {
         "command_id": KEY,
         "matter": CASE_ID,
