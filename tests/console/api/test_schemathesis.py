@@ -27,7 +27,6 @@ def streets(furnished_database: str, tmp_path: Path) -> Iterator[Served]:
 @pytest.mark.parametrize("role", [Role.STREET_DISPATCHER, Role.GRID_WORKER, Role.SUPERVISOR])
 async def test_no_request_gets_an_answer_the_document_does_not_know(streets: Served, role: Role) -> None:
     seed = os.environ.get("BIHUAN_TEST_SEED", "20261126")
-    token = streets.token(person(role, NEAR))
     run = await asyncio.create_subprocess_exec(
         *(str(Path(sys.executable).with_name("st")), "--config-file", str(HERE / "schemathesis.toml")),
         *(
