@@ -192,7 +192,7 @@ async def cases_of_rate(
             conn, code, query.selection(caller.today), side=query.side, reason=query.reason,
             reach=caller.reach(Permission.STATS_READ), limit=query.limit, cursor=query.cursor,
         )  # fmt: skip
-    return told(request, page)
+    return told(request, page.items, page.next)
 
 
 @router.get(
@@ -230,7 +230,7 @@ async def cases_of_ledger(
             conn, column, begin, end, community=query.community, reach=caller.reach(Permission.STATS_READ),
             limit=query.limit, cursor=query.cursor,
         )  # fmt: skip
-    return told(request, page)
+    return told(request, page.items, page.next)
 
 
 @router.get(
