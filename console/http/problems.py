@@ -13,9 +13,11 @@ from urllib.parse import quote, urlsplit
 import asyncpg
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import compile_path
 
 from console.http.office import office_of
 from console.http.rendering import page
@@ -167,6 +169,29 @@ def mistake(request: Request, error: Exception) -> Response:
         return PlainTextResponse(refused.refusal.sentence(language()), 500)
 
 
+def _methods_at(request: Request) -> list[str]:
+    """What the address takes: each method has a route of its own, and the first one knows only itself."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        path = str(route.path or "")
+        if route.methods and compile_path(path)[0].fullmatch(request.url.path):
+            found |= route.methods
+    return sorted(found)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    codes = {404: "request.not_found", 405: "request.method"}
+    if error.status_code == 413:
+        most = office_of(request).settings.body_limit
+        return answer_refusal(request, Refused("request.too_large", limit=f"{most // 1024} KiB"))
+    answer = answer_refusal(request, Refused(codes.get(error.status_code, "request.unreadable")))
+    answer.headers.update(error.headers or {})
+    if error.status_code == 405:
+        answer.headers["Allow"] = ", ".join(_methods_at(request))
+    return answer
+
+
 async def _unreadable(request: Request, _error: Exception) -> Response:
     """A character no text can hold (NUL), in an address or a field that is only looked up."""
     return answer_refusal(request, Refused("request.unreadable"))
@@ -192,19 +217,6 @@ def install(app: FastAPI) -> None:
         zh, en = expected({name: value for name, value in first.items() if name != "input"})
         return answer_refusal(request, Refused("field.invalid", field=field, reason=zh, reason_en=en))
 
-    async def http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        codes = {404: "request.not_found", 405: "request.method", 413: "request.too_large"}
-        if error.status_code == 413:
-            most = office_of(request).settings.body_limit
-            return answer_refusal(request, Refused("request.too_large", limit=f"{most // 1024} KiB"))
-        if error.status_code in codes:
-            answer = answer_refusal(request, Refused(codes[error.status_code]))
-        else:
-            answer = answer_refusal(request, Refused("request.unreadable"))
-        answer.headers.update(error.headers or {})
-        return answer
-
     async def away(request: Request, error: Exception) -> Response:
         log.warning("server_away", kind=type(error).__name__)
         return answer_refusal(request, Refused("postgres.unreachable"))
@@ -212,7 +224,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(asyncpg.CharacterNotInRepertoireError, _unreadable)
     app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(HTTPException, _http)
     kinds: tuple[type[Exception], ...] = (ConnectionError, *AWAY)
     for kind in kinds:
         # A file that is missing is an operating system's error too, but no server that is away.
