@@ -7,7 +7,8 @@ is: nothing in it is taken for markup or colour.
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,10 +38,15 @@ def local(at: datetime | None) -> str:
 _spoken: ContextVar[str | None] = ContextVar("spoken", default=None)
 
 
-def speak(language: str | None) -> None:
-    """Let everything said from here on, in this task and those it starts, be said in ``language``, else as set."""
+@contextmanager
+def speaking(language: str | None) -> Iterator[None]:
+    """Let everything said within, and in the tasks begun there, be said in ``language``, else as set."""
     # Looked up once here: a page says hundreds of things.
-    _spoken.set(language or _by_default())
+    before = _spoken.set(language or _by_default())
+    try:
+        yield
+    finally:
+        _spoken.reset(before)
 
 
 def language() -> str:

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console.http.site import Site
-from console.output import speak
+from console.output import speaking
 from domain.errors import Refused
 from runtime.logging import get_logger
 
@@ -72,8 +72,10 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = HTTPConnection(scope)
-        speak(_language(request))
+        with speaking(_language(HTTPConnection(scope))):
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         began, status = time.perf_counter(), 0
 
         async def guarded(message: Message) -> None:

@@ -16,7 +16,7 @@ from console.board.address import LONGEST, Address, seal, unit_reach, unseal
 from console.http.caller import Caller, may, public
 from console.http.office import Office, office_of
 from console.http.rendering import environment, page, static_digest
-from console.output import language, speak
+from console.output import language
 from domain.errors import Refused
 from domain.figures import BY_CODE
 from domain.registry import Organisation, OrganisationKind, Registry
@@ -157,7 +157,6 @@ async def events(request: Request, caller: Viewer, sealed: Sealed = "") -> Respo
     woken = await waiting.__aenter__()
 
     async def told() -> AsyncIterator[str]:
-        speak(spoken)
         seen, ends, news = last, time.monotonic() + _LIVES, None
         try:
             yield f"retry: 3000\nevent: assets\ndata: {static_digest()}\n\n"

@@ -7,6 +7,7 @@ import pytest
 
 from console.desk import Desk
 from console.http.app import API, PAGES
+from console.output import language
 from ledger.vault import MasterKey, Vault
 from runtime.pool import open_pool
 from runtime.settings import Settings
@@ -116,3 +117,14 @@ async def test_a_page_that_asks_again_by_itself_is_told_when_it_would_show_the_s
     assert english.status_code == 200
     assert by_hand.status_code == 200
     assert "etag" not in by_hand.headers
+
+
+async def test_the_language_of_a_reader_ends_with_their_request(reading_doors: Doors) -> None:
+    before = language()
+    browser = reading_doors.browser()
+    browser.client.cookies.set("lang", "en")
+
+    page = await browser.get("/sign-in")
+
+    assert "Sign in" in page.text
+    assert language() == before == "zh"
