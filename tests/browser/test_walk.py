@@ -121,7 +121,8 @@ async def test_a_request_goes_from_a_telephone_to_the_sealed_dossier_through_the
     async def sealed() -> bool:
         return await town.happened(stream, "archived") == 1
 
-    await eventually(sealed, "the dossier is sealed by time")
+    # The clock behind it stands in the rules of the street; a machine that drives three browsers may be late for it.
+    await eventually(sealed, "the dossier is sealed by time", within=60)
     async with town.signed_in(chromium, "supervisor", **OFFICE) as watch:
         page = await watch.open(f"/search?q={TITLE}")
         await page.get_by_role("link", name=TITLE).first.click()
