@@ -10,13 +10,13 @@ from typing import Any, get_origin
 
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 from starlette.requests import Request
 
 from console.http.caller import caller_of
 from domain.errors import Refused
 
-_NUMBER = re.compile(r"[-+]?[0-9.]+")
+_NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
 
 
 async def asked_well(request: Request) -> None:
@@ -32,7 +32,7 @@ async def asked_well(request: Request) -> None:
         if times > 1 and not _is(known[name], list):
             raise Refused("request.repeated", field=name)
         # A number would be read as seconds since 1970, which nobody means.
-        if _is(known[name], date, datetime) and _NUMBER.fullmatch(request.query_params[name]):
+        if _is(known[name], date, datetime, AwareDatetime) and _NUMBER.fullmatch(request.query_params[name]):
             reason, english = "应为时间，如 2026-11-25T10:00:00+08:00", "a time such as 2026-11-25T10:00:00+08:00"
             raise Refused("field.invalid", field=name, reason=reason, reason_en=english)
 

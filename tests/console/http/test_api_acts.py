@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from console.desk import Desk, Pending
 from console.http.pace import Pace
 from domain.people import Actor
@@ -138,3 +140,11 @@ async def test_a_free_task_is_claimed_by_signing_for_it(doors: Doors, working_of
 
     assert claimed.status_code == 200, claimed.text
     assert "accepted" in [each["kind"] for each in claimed.json()["events"]]
+
+
+@pytest.mark.parametrize("given", ["0", "0.5", "1e9", "-3", "yesterday", "2026-11-26T10:00:00"])
+async def test_a_number_or_a_time_without_its_offset_is_no_instant(reading_doors: Doors, given: str) -> None:
+    answer = await reading_doors.program("worker").get("/api/v1/cases", params={"from": given})
+
+    assert answer.status_code == 422
+    assert answer.json()["field"] == "from"
