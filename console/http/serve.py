@@ -15,6 +15,7 @@ from types import FrameType
 import asyncpg
 import uvicorn
 
+from console.board.news import News
 from console.carrying import stop_all
 from console.desk import Desk
 from console.http.app import make_app
@@ -81,7 +82,18 @@ async def _patient_pool(dsn: str, size: int, patience: timedelta) -> asyncpg.Poo
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it is ready and leaves signals to us."""
+    """A server that says when it is ready, and sends streams home when it is told to leave.
+
+    Here and not in a handler of ours: while it serves, the server's own handlers are in force.
+    """
+
+    def __init__(self, config: uvicorn.Config, news: News) -> None:
+        super().__init__(config)
+        self._news = news
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._news.close()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -108,15 +120,12 @@ async def run() -> None:
                     h11_max_incomplete_event_size=32 * 1024,
                     timeout_keep_alive=30,
                     timeout_graceful_shutdown=int(settings.graceful_shutdown.total_seconds()),
-                )
+                ),
+                office.news,
             )
-
-            def leave_soon(number: int, frame: FrameType | None) -> None:
-                server.handle_exit(number, frame)
-                office.news.close()
-
-            for each in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(each, leave_soon)
+            # What the server puts back when it has served, and then raises the signal again.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, server.handle_exit)
             log.info("console_ready", url=site.url)
             await server.serve(sockets=[bound])
             log.info("console_stopped")
