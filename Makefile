@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 T ?= tests
 ARGS ?=
+WORKERS ?= 2
 QUICK ?=
 JSON ?=
 
@@ -47,11 +48,12 @@ browser: $(STAMP) ## Install the browsers of the tests: Chromium by apt, Chromiu
 	@$(BIN)/python tests/browser/browsers.py
 
 .PHONY: test
-test: $(STAMP) browser ## Run the tests (T=tests/domain for a part of them)
+test: $(STAMP) browser ## Run the tests (T=tests/domain for a part of them, WORKERS=4 on a larger machine)
 ifeq ($(T),tests)
-	@# In a process of their own: what the examples of the rules are drawn from must not depend on what else is imported.
-	$(BIN)/python -m pytest tests/domain $(ARGS)
-	$(BIN)/python -m pytest tests --ignore tests/domain $(ARGS)
+	@# In processes of their own: what the examples of the rules are drawn from must not depend on what else is imported.
+	$(BIN)/python -m pytest tests/domain -n $(WORKERS) --dist worksteal $(ARGS)
+	@# A file stays with one worker, so that what its tests share is made once.
+	$(BIN)/python -m pytest tests --ignore tests/domain -n $(WORKERS) --dist loadfile $(ARGS)
 else
 	$(BIN)/python -m pytest $(T) $(ARGS)
 endif

@@ -12,8 +12,9 @@ times are UTC.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 from uuid import UUID
@@ -382,26 +383,29 @@ async def streams(conn: Connection, after: str = "", limit: int = 1000) -> list[
 
 @dataclass(frozen=True, order=True)
 class Cursor:
-    """A place in the feed; its text form is ``tx.stream.seq``."""
+    """A place in the feed; its text form is ``tx.shown``, which names no case.
+
+    ``shown`` is how many events of the transaction ``tx`` lie behind; what a transaction wrote never changes.
+    """
 
     tx: int
-    stream: str
-    seq: int
+    shown: int
 
     def __str__(self) -> str:
-        return f"{self.tx}.{self.stream}.{self.seq}"
+        return f"{self.tx}.{self.shown}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The cursor written as ``text``; raises ``Refused`` ``feed.bad_cursor``. Streams may contain dots."""
-        tx, _, rest = text.partition(".")
-        stream, _, seq = rest.rpartition(".")
+        """The cursor written as ``text``; raises ``Refused`` ``feed.bad_cursor``."""
+        found = re.fullmatch(r"([0-9]{1,20})\.([0-9]{1,10})", text)
         # Bounded by the columns' own ranges, so that PostgreSQL never sees a number it cannot hold.
-        if not (tx.isascii() and tx.isdigit() and seq.isascii() and seq.isdigit() and stream and "\0" not in stream):
+        if found is None or int(found[1]) >= 2**64 or int(found[2]) >= 2**31:
             raise Refused("feed.bad_cursor", field="cursor")
-        if len(tx) > 20 or len(seq) > 10 or int(tx) >= 2**64 or int(seq) >= 2**31:
-            raise Refused("feed.bad_cursor", field="cursor")
-        return cls(int(tx), stream, int(seq))
+        return cls(int(found[1]), int(found[2]))
+
+    def past(self, event: "Recorded") -> Self:
+        """The place behind ``event``, the next one that the feed shows from here."""
+        return replace(self, tx=event.tx, shown=self.shown + 1 if event.tx == self.tx else 1)
 
 
 async def feed(conn: Connection, after: Cursor | None, limit: int = 500) -> tuple[list[Recorded], Cursor | None]:
@@ -412,24 +416,24 @@ async def feed(conn: Connection, after: Cursor | None, limit: int = 500) -> tupl
 
     The order belongs to one server: cursors do not survive a restore of the database elsewhere.
     """
-    place = after or Cursor(0, "", 0)
+    place = after or Cursor(0, 0)
     rows = await conn.fetch(
         f"""
         select {_COLUMNS}
         from event
-        where tx < pg_snapshot_xmin(pg_current_snapshot())
-            and (tx, stream, seq) > ($1::text::xid8, $2::text, $3::integer)
+        where tx >= $1::text::xid8 and tx < pg_snapshot_xmin(pg_current_snapshot())
         order by event.tx, stream, seq
-        limit $4
+        offset $2
+        limit $3
         """,
         str(place.tx),
-        place.stream,
-        place.seq,
+        place.shown,
         limit,
     )
     events = [_from_row(row) for row in rows]
-    last = events[-1] if events else None
-    return events, Cursor(last.tx, last.stream, last.seq) if last else after
+    for event in events:
+        place = place.past(event)
+    return events, place if events else after
 
 
 def _from_row(row: asyncpg.Record) -> Recorded:

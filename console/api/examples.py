@@ -364,7 +364,7 @@ ANSWERS: dict[str, Any] = {
     "wish_history": {"items": [_WISH_FACT], "next": None},
     "wish_offers": {"offers": [{"kind": "claim_wish", "actor": _WORKER}], "withheld": []},
     "act_on_wish": _WISH_DONE,
-    "feed": {"items": [_FACT], "next": f"812.{CASE_ID}.4", "more": False},
+    "feed": {"items": [_FACT], "next": "812.4", "more": False},
     "upload_files": {"evidence": [_AFTER]},
     "attach_file": _DONE,
     "case_files": {

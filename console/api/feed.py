@@ -30,10 +30,10 @@ async def facts(
     after: Annotated[
         str | None,
         Query(
-            max_length=120,
-            pattern=r"^[0-9]{1,20}\.[\w.:\-]{1,80}\.[0-9]{1,10}$",
+            max_length=31,
+            pattern=r"^[0-9]{1,20}\.[0-9]{1,10}$",
             description="`next` of the answer before; leave it out to begin with the first fact",
-            examples=["812.case-3f9c0a1b2c3d4e5f60718293a4b5c6d7.4"],
+            examples=["812.4"],
         ),
     ] = None,
     limit: Annotated[int, Query(ge=1, le=_MOST, description="Most facts looked at")] = 100,

@@ -30,8 +30,9 @@ async def _feed(place: Cursor | None, limit: int, follow: bool) -> None:
     async with ledger() as pool, pool.acquire() as conn:
         left = limit
         while left > 0:
-            events, place = await feed(conn, place, min(left, 500))
-            _show(events)
+            events, reached = await feed(conn, place, min(left, 500))
+            _show(events, place or Cursor(0, 0))
+            place = reached
             left -= 0 if follow else len(events)
             if not events:
                 if not follow:
@@ -41,11 +42,11 @@ async def _feed(place: Cursor | None, limit: int, follow: bool) -> None:
             output.note(f"续读位置 {place}", f"cursor {place}")
 
 
-def _show(events: list[Recorded]) -> None:
+def _show(events: list[Recorded], place: Cursor) -> None:
     for event in events:
-        cursor = str(Cursor(event.tx, event.stream, event.seq))
+        place = place.past(event)
         if options().json:
-            output.print_json({"cursor": cursor, **doing.event_json(event)})
+            output.print_json({"cursor": str(place), **doing.event_json(event)})
         else:
             parts = (
                 output.local(event.at),

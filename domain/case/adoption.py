@@ -73,7 +73,8 @@ def adopt_rules(draft: Draft, command: c.AdoptRules, world: World) -> None:
         kept=tuple(kept),
         followed=tuple(followed),
     )
-    draft.run_steps()  # those that only the new rules know begin now
+    # Those that only the new rules know begin now; those that the rules before had dropped run on with what was left.
+    draft.run_steps()
 
 
 def _rules(case: Case, command: c.AdoptRules, world: World) -> _Rules:

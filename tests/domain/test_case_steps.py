@@ -163,6 +163,33 @@ def test_other_rules_move_the_steps_they_speak_of() -> None:
     assert due(story, "step:penalty") == "12-04 18:00"
 
 
+def test_a_step_that_rules_ask_for_again_runs_on_with_what_was_left_of_it() -> None:
+    raw = EXAMPLE_BOOK.model_dump(mode="json") | {"version": "plain"}
+    for row in raw["rows"]:
+        row["steps"] = []
+    story = handling().in_world(rule_books={**WORKING_WORLD.rule_books, "plain": RuleBook.model_validate(raw)})
+    story = story.when(r.SUSPEND, "dispatcher", on="11-24 09:00").happens()
+    assert story.state.clock("step:stop").light == "red"
+    story = story.when(r.ADOPT, RULES_OFFICE, rules="plain").happens()
+    story = story.when(r.RESUME, "dispatcher", on="11-25 09:00").happens()
+    assert {clock.id for clock in story.state.clocks if clock.kind in ("step", "handle") and clock.is_running} == {
+        "handle"
+    }
+
+    before = {clock.id: clock for clock in story.state.clocks}
+    story = story.when(r.ADOPT, RULES_OFFICE, rules="example-2", on="11-26 09:00").happens()
+    assert [sign for sign in told(story.events) if sign.startswith("~step")] == [
+        "~step:stop", "~step:penalty", "~step:removal",
+    ]  # fmt: skip
+    late = [
+        (each.light, each.due_at, each.overdue_at) for each in (before["step:stop"], story.state.clock("step:stop"))
+    ]
+    assert late[0] == late[1], "late it was and late it stays"
+    (pause,) = story.state.clock("step:penalty").pauses
+    assert (shown(pause.begin), shown(pause.end)) == ("11-24 09:00", "11-26 09:00")
+    assert (due(handling(), "step:penalty"), due(story, "step:penalty")) == ("12-02 18:00", "12-04 18:00")
+
+
 # --- the first answer of an emergency -----------------------------------------------------------------------------
 
 

@@ -368,7 +368,8 @@ async def test_streams_are_listed_in_pages(conn: asyncpg.Connection) -> None:
     assert await streams(conn, after="case-b") == ["wish-a"]
 
 
-async def test_the_feed_shows_every_event_once_in_the_order_of_its_stream(conn: asyncpg.Connection) -> None:
+@pytest.mark.parametrize("limit", [1, 4, 500])
+async def test_the_feed_shows_every_event_once_in_the_order_of_its_stream(conn: asyncpg.Connection, limit: int) -> None:
     for number in range(7):
         await write(conn, "case-a", number, [fact("noted", number)])
         await write(conn, "case.b:1", 2 * number, [fact("noted", number), fact("noted", number)])
@@ -376,7 +377,7 @@ async def test_the_feed_shows_every_event_once_in_the_order_of_its_stream(conn: 
     seen: list[tuple[str, int]] = []
     cursor: Cursor | None = None
     while True:
-        events, after = await feed(conn, cursor, limit=4)
+        events, after = await feed(conn, cursor, limit=limit)
         if not events:
             assert after == cursor
             break
@@ -426,7 +427,7 @@ async def test_a_transaction_older_than_the_head_must_begin_anew(ledger: str, co
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1", "1.case", "x.case.1", "1..1", "1.case.x", "-1.case.1", "1.case.99999999999", "9" * 30 + ".c.1"]
+    "text", ["", "1", "1.case", "x.1", "1.", ".1", "1.-1", "-1.1", "1.99999999999", "9" * 20 + ".1", "1.1\n", "١.1"]
 )
 def test_an_unreadable_cursor_is_refused(text: str) -> None:
     with pytest.raises(Refused) as refused:
@@ -434,14 +435,7 @@ def test_an_unreadable_cursor_is_refused(text: str) -> None:
     assert refused.value.code == "feed.bad_cursor"
 
 
-@given(
-    st.builds(
-        Cursor,
-        st.integers(0, 2**64 - 1),
-        st.text(min_size=1).filter(lambda s: "\0" not in s),
-        st.integers(0, 2**31 - 1),
-    )
-)
+@given(st.builds(Cursor, st.integers(0, 2**64 - 1), st.integers(0, 2**31 - 1)))
 def test_a_cursor_reads_what_it_writes(cursor: Cursor) -> None:
     assert Cursor.parse(str(cursor)) == cursor
 
