@@ -1,0 +1,2 @@
+-- Reserved for the work under way.
+select 1;
