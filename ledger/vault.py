@@ -9,9 +9,7 @@ Must never log, put into an error or return to a list what it holds.
         EntryDamaged       the entry is not what was written under this name
 """
 
-import os
 import secrets
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -22,9 +20,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from domain.errors import Refused
+from ledger.key_file import KEY_BYTES, read_key
 from ledger.log import Connection, canonical
 
-_KEY_BYTES = 32
 _NONCE_BYTES = 12
 
 
@@ -52,8 +50,8 @@ class MasterKey:
     """The key that wraps the data keys. Losing it is losing the vault: back it up apart from the database."""
 
     def __init__(self, key: bytes) -> None:
-        if len(key) != _KEY_BYTES:
-            raise ValueError(f"a master key has {_KEY_BYTES} bytes, not {len(key)}")
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"a master key has {KEY_BYTES} bytes, not {len(key)}")
         self._cipher = AESGCM(key)
         self._key = key
 
@@ -68,22 +66,11 @@ class MasterKey:
         Raises ``Refused``: ``vault.key_missing``; ``file.unreadable`` when it has not 32 bytes or when others on the
         machine may read it.
         """
-        if create and not path.exists():
-            _create_key_file(path)
-        try:
-            with path.open("rb") as file:
-                mode, key = os.fstat(file.fileno()).st_mode, file.read(_KEY_BYTES + 1)
-        except FileNotFoundError:
-            raise Refused("vault.key_missing", path=path) from None
-        if mode & stat.S_IRWXO:
-            raise Refused("file.unreadable", path=path, reason=f"{stat.filemode(mode)} ≠ 0600")
-        if len(key) != _KEY_BYTES:
-            raise Refused("file.unreadable", path=path, reason=f"≠ {_KEY_BYTES} bytes")
-        return cls(key)
+        return cls(read_key(path, missing="vault.key_missing", create=create))
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes for one ``purpose`` (signing a form, hashing a tracking code); they tell nothing of this key."""
-        return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=_bound("derived", purpose)).derive(self._key)
+        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=_bound("derived", purpose)).derive(self._key)
 
     def wrap(self, stream: str, key: bytes) -> bytes:
         """The data key of ``stream``, encrypted and bound to that stream."""
@@ -96,29 +83,6 @@ class MasterKey:
             return self._cipher.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], _bound("key", stream))
         except (InvalidTag, ValueError):
             raise Refused("vault.wrong_key") from None
-
-
-def _create_key_file(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(_KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        # A link appears whole or not at all, and never replaces the key somebody else has just made.
-        try:
-            path.hardlink_to(draft)
-        except FileExistsError:
-            return
-        # The name must be as durable as what will be encrypted with the key.
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _bound(*parts: str) -> bytes:
@@ -203,7 +167,7 @@ class Vault:
         made: bytes | None = await conn.fetchval(
             "insert into vault_key (stream, wrapped) values ($1, $2) on conflict do nothing returning wrapped",
             stream,
-            self._master.wrap(stream, AESGCM.generate_key(_KEY_BYTES * 8)),
+            self._master.wrap(stream, AESGCM.generate_key(KEY_BYTES * 8)),
         )
         if made is not None:
             return made
