@@ -6,20 +6,18 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from ledger.migrate import migrate
 from ledger.registry import load_registry
 from runtime.pool import open_pool
 from tests.activities.posting import Certificate, Hooks, Mail, staff
 
 
 @pytest.fixture
-async def ledger(fresh_database: str) -> str:
+async def ledger(migrated_database: str) -> str:
     """The address of a database with the schema of this release and the neighbourhood's registry."""
-    await migrate(fresh_database)
-    conn: asyncpg.Connection = await asyncpg.connect(fresh_database)
+    conn: asyncpg.Connection = await asyncpg.connect(migrated_database)
     await load_registry(conn, staff(), "lead")
     await conn.close()
-    return fresh_database
+    return migrated_database
 
 
 @pytest.fixture

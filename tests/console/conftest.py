@@ -27,12 +27,12 @@ def call(no_instance: None) -> Call:
 
 @pytest.fixture
 async def new_office(
-    no_instance: None, fresh_database: str, monkeypatch: pytest.MonkeyPatch
+    no_instance: None, migrated_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[asyncpg.Connection]:
     """The ledger of a new office, which the command line finds by the environment; no Temporal answers there."""
-    await prepare_ledger(fresh_database)
-    monkeypatch.setenv("BIHUAN_DATABASE_URL", fresh_database)
+    await prepare_ledger(migrated_database)
+    monkeypatch.setenv("BIHUAN_DATABASE_URL", migrated_database)
     monkeypatch.setenv("BIHUAN_TEMPORAL_ADDRESS", "127.0.0.1:9")
-    connection = await asyncpg.connect(fresh_database)
+    connection = await asyncpg.connect(migrated_database)
     yield connection
     await connection.close()

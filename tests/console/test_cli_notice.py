@@ -11,7 +11,6 @@ import asyncpg
 import pytest
 
 from console.cli import execute
-from ledger.migrate import migrate
 from ledger.outbox import claim, mark_failed, route
 from ledger.registry import load_registry, read_registry
 from tests.activities.posting import put_notice, staff, states
@@ -40,15 +39,14 @@ class Clerk:
 
 @pytest.fixture
 async def conn(
-    fresh_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    migrated_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[asyncpg.Connection]:
     """The ledger that commands reach, as the owner of the tables."""
-    await migrate(fresh_database)
     monkeypatch.setenv("BIHUAN_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("BIHUAN_DATABASE_URL", fresh_database)
+    monkeypatch.setenv("BIHUAN_DATABASE_URL", migrated_database)
     monkeypatch.setenv("BIHUAN_TEMPORAL_ADDRESS", "127.0.0.1:9")
     monkeypatch.delenv("BIHUAN_LANGUAGE", raising=False)
-    connection: asyncpg.Connection = await asyncpg.connect(fresh_database)
+    connection: asyncpg.Connection = await asyncpg.connect(migrated_database)
     await load_registry(connection, staff(), "lead")
     yield connection
     await connection.close()

@@ -13,7 +13,6 @@ import pytest
 from console.access.throttle import Pace
 from console.tracking import ALPHABET, SHOWN_FOR, Paces, Tracking, last_four, read_code
 from domain.errors import Refused
-from ledger.migrate import migrate
 from ledger.vault import MasterKey, Vault
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -23,9 +22,8 @@ PHONE = "138 0000 4567"
 
 
 @pytest.fixture
-async def conn(fresh_database: str) -> AsyncIterator[asyncpg.Connection]:
-    await migrate(fresh_database)
-    conn = await asyncpg.connect(fresh_database)
+async def conn(migrated_database: str) -> AsyncIterator[asyncpg.Connection]:
+    conn = await asyncpg.connect(migrated_database)
     for stream in (STREAM, OTHER):
         await Vault(KEY).write(conn, stream, {"wording": "路灯不亮"})
     await conn.execute("set role bihuan_app")
@@ -111,10 +109,10 @@ async def test_a_code_handed_out_anew_ends_the_one_before_and_what_it_had_opened
 
 
 async def test_two_who_hand_out_a_new_code_at_once_hand_out_one(
-    conn: asyncpg.Connection, fresh_database: str, tracking: Tracking
+    conn: asyncpg.Connection, migrated_database: str, tracking: Tracking
 ) -> None:
     await tracking.issue(conn, STREAM, PHONE, by="worker", at=NOW)
-    second = await asyncpg.connect(fresh_database)
+    second = await asyncpg.connect(migrated_database)
 
     codes = await asyncio.gather(
         tracking.reissue(conn, STREAM, by="community", at=NOW), tracking.reissue(second, STREAM, by="worker", at=NOW)

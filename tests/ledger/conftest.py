@@ -5,14 +5,11 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from ledger.migrate import migrate
-
 
 @pytest.fixture
-async def ledger(fresh_database: str) -> str:
+def ledger(migrated_database: str) -> str:
     """The address of a database with the schema of this release and nothing in it."""
-    await migrate(fresh_database)
-    return fresh_database
+    return migrated_database
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from runtime.postgres import EmbeddedPostgres
 from runtime.temporal import connect
 from runtime.temporal_server import EmbeddedTemporal
+from tests.copies import copy_database
 from tests.workflows.clockwork import Clockwork
 from tests.workflows.office import Office, furnish, open_office
 
@@ -35,11 +35,7 @@ async def template(postgres: EmbeddedPostgres) -> str:
 async def furnished_database(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
     """The address of a database of its own with registry and rule book; dropped after the test."""
     name = f"t_{uuid4().hex}"
-    conn = await asyncpg.connect(postgres.dsn("postgres"))
-    try:
-        await conn.execute(f'create database "{name}" template "{template}"')
-    finally:
-        await conn.close()
+    await copy_database(postgres, template, name)
     yield postgres.dsn(name)
     await postgres.drop_database(name)
 

@@ -10,7 +10,6 @@ import pytest
 from console.access.door import Access
 from console.access.passwords import Hashing, argon2
 from console.session import APP_ROLE
-from ledger.migrate import migrate
 from runtime.pool import open_pool
 from runtime.settings import Settings
 
@@ -42,10 +41,9 @@ def quick_hash() -> Hashing:
 
 
 @pytest.fixture
-async def app_pool(fresh_database: str) -> AsyncIterator[asyncpg.Pool]:
+async def app_pool(migrated_database: str) -> AsyncIterator[asyncpg.Pool]:
     """A pool in the role of the doors."""
-    await migrate(fresh_database)
-    pool = await open_pool(fresh_database, size=6, role=APP_ROLE)
+    pool = await open_pool(migrated_database, size=6, role=APP_ROLE)
     yield pool
     await pool.close()
 

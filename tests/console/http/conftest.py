@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import pytest
 
 from console.access.door import Access
@@ -17,6 +16,7 @@ from runtime.settings import Settings
 from tests.console.http.doors import Doors, open_doors
 from tests.console.http.signing import Clock, Front, quick_hash
 from tests.console.http.two_streets import Streets, open_streets
+from tests.copies import copy_database
 from tests.workflows.clockwork import Clockwork
 from tests.workflows.conftest import clockwork, furnished_database, template
 from tests.workflows.office import Office, open_office
@@ -73,9 +73,7 @@ async def streets(
 ) -> AsyncIterator[Streets]:
     """Two streets for all tests that only look; whoever uses them changes nothing of them."""
     name = f"t_{uuid4().hex}"
-    conn = await asyncpg.connect(postgres.dsn("postgres"))
-    await conn.execute(f'create database "{name}" template "{template}"')
-    await conn.close()
+    await copy_database(postgres, template, name)
     async with open_streets(postgres.dsn(name), tmp_path_factory.mktemp("streets")) as streets:
         yield streets
     await postgres.drop_database(name)
