@@ -5,6 +5,7 @@ reaches: the reach is applied by the query, and only narrows the choices here.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
@@ -229,8 +230,27 @@ def _day(text: str, field: str, *, after: bool = False) -> Any:
 # --- choices ------------------------------------------------------------------------------------------------------
 
 
-def choices(registry: Registry, reach: Reach, today: date) -> dict[str, Pairs]:
-    """What the form offers for each field that chooses: pairs of a code and its name.
+@dataclass(frozen=True, eq=False)
+class Choices:
+    """What the form offers for each field that chooses: pairs of a code and its name. Each is equal to itself alone."""
+
+    stage: Pairs
+    mode: Pairs
+    urgency: Pairs
+    light: Pairs
+    state: Pairs
+    standing: Pairs
+    supervised: Pairs
+    rung: Pairs
+    street: Pairs
+    community: Pairs
+    grid: Pairs
+    department: Pairs
+    category: Pairs
+
+
+def choices(registry: Registry, reach: Reach, today: date) -> Choices:
+    """What the form offers, the same object as long as registry, reach, day and language are the same.
 
     Places that the reach does not touch are left out; whoever reaches by departments only sees all places, for their
     cases may lie anywhere.
@@ -247,9 +267,9 @@ class _Kept:
 
     def __init__(self) -> None:
         self._registry: Registry | None = None
-        self._found: dict[tuple[Reach, date, str], dict[str, Pairs]] = {}
+        self._found: dict[tuple[Reach, date, str], Choices] = {}
 
-    def of(self, registry: Registry) -> dict[tuple[Reach, date, str], dict[str, Pairs]]:
+    def of(self, registry: Registry) -> dict[tuple[Reach, date, str], Choices]:
         """What was worked out for this very registry."""
         if self._registry is not registry or len(self._found) > _REACHES_KEPT:
             self._registry, self._found = registry, {}
@@ -260,7 +280,7 @@ _REACHES_KEPT = 500
 _kept = _Kept()
 
 
-def _choices(registry: Registry, reach: Reach, today: date) -> dict[str, Pairs]:
+def _choices(registry: Registry, reach: Reach, today: date) -> Choices:
     everywhere = reach.everything or bool(reach.departments)
     found: dict[str, Pairs] = {
         field: [(code, say(*names)) for code, names in table.items()] for field, table in _WORDS.items()
@@ -285,7 +305,7 @@ def _choices(registry: Registry, reach: Reach, today: date) -> dict[str, Pairs]:
         and (everywhere or each.code in reach.grids or _touches(reach, each.community, registry, today))
     ][:CHOICES]
     found["category"] = [(each.code, each.name) for each in registry.categories if each.valid(today)][:CHOICES]
-    return found
+    return Choices(**found)
 
 
 def _touches(reach: Reach, code: str, registry: Registry, today: date) -> bool:

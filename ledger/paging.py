@@ -33,11 +33,14 @@ class Page(Generic[R]):
 
 
 class Where:
-    """Conditions and their numbered values; values never become part of the statement."""
+    """Conditions and their numbered values; values never become part of the statement.
 
-    def __init__(self) -> None:
+    Several of them share a statement when they share ``values``.
+    """
+
+    def __init__(self, values: list[Any] | None = None) -> None:
         self._conditions: list[str] = []
-        self.values: list[Any] = []
+        self.values: list[Any] = [] if values is None else values
 
     def add(self, condition: str, *values: object) -> None:
         """Add a condition in which ``{}`` stand for the values."""

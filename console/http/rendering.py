@@ -49,6 +49,7 @@ def static(path: str) -> str:
 _SMALL = ("icon", "light", "stage", "urgency", "badge")
 """Pieces that depend on nothing but their few arguments."""
 _SMALL_KEPT = 500
+_FILTERS_KEPT = 100
 
 
 def options_of(pairs: Iterable[Sequence[str]], chosen: object) -> Markup:
@@ -124,7 +125,19 @@ def environment(language: str = "zh") -> Environment:
     for name in _SMALL:
         # The same few signs stand in every row of every list; made once, they are the same for everybody.
         setattr(pieces, name, lru_cache(maxsize=_SMALL_KEPT)(getattr(pieces, name)))
+    lists: Any = made.get_template("lists/_rows.html").module
+    lists.more = _kept_filters(lists.more)
     return made
+
+
+def _kept_filters(more: Any) -> Any:
+    """The filters of a list, made once for the same choices and answers: they are the larger half of a list."""
+    kept = lru_cache(maxsize=_FILTERS_KEPT)(more)
+
+    def filters(asked: Any, offered: Any, refusal: Any = None) -> Any:
+        return kept(asked, offered) if refusal is None else more(asked, offered, refusal)
+
+    return filters
 
 
 def new_command_id() -> str:

@@ -21,12 +21,13 @@ from console.http.rendering import page
 from console.output import language, local, say
 from console.pages.case.opened import number_of
 from console.pages.case.reporter import masked_name, masked_phone
+from domain.base import Frozen
 from domain.people import Actor, Role
 from domain.rights import Permission
 from domain.zone import OFFICE_ZONE, office_day
 from ledger.log import Connection
 from ledger.vault import EntryErased
-from ledger.work import COUNTED, Fact, Waiting, Work, count_work, last_facts, list_work
+from ledger.work import COUNTED, Fact, Waiting, Work, WorkPage, count_work, last_facts, list_work
 from runtime.logging import get_logger
 
 router = APIRouter()
@@ -34,7 +35,7 @@ log = get_logger(__name__)
 
 _Works = Annotated[Caller, may(Permission.TASK_READ)]
 _Cursor = Annotated[str | None, Query(max_length=400)]
-_PAGE, _SHORT_PAGE = 50, 20
+_PAGE, _SHORT_PAGE = 30, 20
 
 _WAYS: Mapping[str, str] = {
     "place": "correct",
@@ -250,8 +251,23 @@ async def _count(conn: Connection, caller: Caller, now: datetime) -> list[Waitin
 
 def _tag(caller: Caller, now: datetime, *seen: object) -> str:
     """Changes with what is shown; remaining times are told in minutes."""
-    content = repr((caller.person, language(), local(now), seen)).encode()
+    content = _written((caller.person, language(), local(now), seen)).encode()
     return f'W/"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+def _written(seen: object) -> str:
+    """What is shown as one text; the ``repr`` of fifty tasks would take as long as showing them."""
+    if isinstance(seen, Frozen):
+        return seen.model_dump_json()
+    if isinstance(seen, Row):
+        return f"{seen.work.stream}/{seen.work.id}"  # what stands in it is told with the task
+    if isinstance(seen, WorkPage):
+        return _written((seen.items, seen.next))
+    if isinstance(seen, Mapping):
+        return _written(tuple(seen.items()))
+    if isinstance(seen, list | tuple):
+        return "\0".join(map(_written, seen))
+    return repr(seen)
 
 
 async def _list(

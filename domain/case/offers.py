@@ -317,11 +317,18 @@ def _hand_over(ask: _Ask) -> Iterator[Offer]:
     registry, unit = ask.world.registry, ask.actor.organisation
     people: tuple[Choice, ...] = ()
     if registry is not None and unit is not None:
-        roles = (*DEPARTMENT_ROLES, Role.STREET_DISPATCHER)
-        held = (registry.people_with(role, organisation=unit, at=office_day(ask.at)) for role in roles)
-        people = ask.among(
-            _people((each for some in held for each in some), ""), lambda person: _with(_HAND_OVER, to=person)
-        )
+        found: list[Choice] = []
+        for role in (*DEPARTMENT_ROLES, Role.STREET_DISPATCHER):
+            # Those of one role are alike to the rules, but for whoever has the task already.
+            alike: bool | None = None
+            for each in _people(registry.people_with(role, organisation=unit, at=office_day(ask.at)), ""):
+                if each.code in (ask.actor.person, *(part.person for part in ask.state.assignments)):
+                    accepted = ask.allows(_with(_HAND_OVER, to=each.code))
+                else:
+                    alike = accepted = ask.allows(_with(_HAND_OVER, to=each.code)) if alike is None else alike
+                if accepted and each not in found:
+                    found.append(each)
+        people = tuple(found[:MOST_CHOICES])
     probe = _with(_HAND_OVER, to=people[0].code) if people else _HAND_OVER
     if people or ask.allows(probe):
         yield Offer("hand_over", ask.actor, probe, choices={"to": people})

@@ -96,8 +96,9 @@ create index case_row_opened_by on case_row (opened_by, registered_at desc, id d
 
 -- The lists of the supervisor's desk: few of very many cases.
 create index case_row_open on case_row (registered_at desc, id desc) where not finished;
-create index case_row_light on case_row (light, coalesce(due_at, 'infinity'::timestamptz), id) where light <> 'green';
-create index case_row_supervised on case_row (registered_at desc, id desc)
+create index case_row_light on case_row (light, coalesce(due_at, 'infinity'::timestamptz), id)
+    where light <> 'green' and not finished;
+create index case_row_supervised on case_row (finished, registered_at desc, id desc)
     where open_orders > 0 or level in ('street', 'district');
 create index case_row_standing on case_row (registered_at desc, id desc) where suspended or shelved;
 
