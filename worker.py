@@ -16,7 +16,9 @@ from activities.courier import delivering
 from activities.inbox import Inbox
 from activities.recording import Recording
 from domain.errors import Refused
+from ledger.keys import MasterKey
 from ledger.migrate import pending
+from runtime.codec import PayloadKeys
 from runtime.embedded import say_ready
 from runtime.leaving import leave
 from runtime.logging import get_logger, set_up_logging
@@ -77,8 +79,9 @@ async def run() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    keys = PayloadKeys(MasterKey.load(settings.key_file).payload_keys)
     pool = await open_ledger(endpoints.postgres, settings.pool_size)
-    client = await connect(endpoints.temporal, endpoints.namespace, sandboxed=settings.sandbox)
+    client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, sandboxed=settings.sandbox)
     async with delivering(settings, pool, endpoints.postgres), make_worker(client, pool, settings):
         log.info("worker_ready", task_queue=settings.task_queue)
         say_ready()

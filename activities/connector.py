@@ -41,7 +41,9 @@ from domain.errors import Refused
 from domain.people import Role
 from domain.process import HAND_OVER, HandOver, HandOverResult, Json, Report
 from domain.zone import office_day
+from ledger.keys import MasterKey
 from ledger.registry import read_registry
+from runtime.codec import PayloadKeys
 from runtime.embedded import say_ready
 from runtime.endpoints import Endpoints
 from runtime.leaving import leave
@@ -268,7 +270,8 @@ async def run(given: Sequence[str] | None = None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    client = await connect(endpoints.temporal, endpoints.namespace)
+    keys = PayloadKeys(MasterKey.load(settings.key_file).payload_keys)
+    client = await connect(endpoints.temporal, endpoints.namespace, keys=keys)
     worker = Worker(
         client,
         task_queue=queue,

@@ -42,6 +42,7 @@ from ledger.registry import load_registry, store_rule_book
 from ledger.rule_files import example_book
 from ledger.vault import MasterKey, Vault
 from runtime.children import Child
+from runtime.codec import PayloadKeys
 from runtime.embedded import Instance, own_child
 from runtime.leaving import leave
 from runtime.logging import set_up_logging
@@ -87,6 +88,7 @@ async def measure(folder: Path, size: Size) -> Figures:
     settings = Settings.load(data=folder)
     async with AsyncExitStack() as stack:
         say("启动 starting PostgreSQL, Temporal and the workers")
+        key = MasterKey.load(settings.key_file, create=True)
         instance = Instance(
             folder, migrate=_prepare, children=lambda at: [own_child("worker", ["-m", "worker"], at, folder)]
         )
@@ -96,9 +98,9 @@ async def measure(folder: Path, size: Size) -> Figures:
         plain = await open_pool(endpoints.postgres, size=settings.pool_size, name="bench bare", resets=False)
         for each in (pool, plain):
             stack.push_async_callback(each.close)
-        vault = Vault(MasterKey.load(folder / "bench.key", create=True))
-        client = await connect(endpoints.temporal, endpoints.namespace)
-        ours = Ours(Desk(client, pool, vault, task_queue=settings.task_queue), pool)
+        keys = PayloadKeys(key.payload_keys)
+        client = await connect(endpoints.temporal, endpoints.namespace, keys=keys)
+        ours = Ours(Desk(client, pool, Vault(key), task_queue=settings.task_queue), pool)
         async with plain.acquire() as conn:
             writes = await LoopWrites.recorded(conn, await play(ours))
         writes.save(folder / "writes.json")

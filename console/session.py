@@ -114,14 +114,17 @@ async def open_desk(pool: "asyncpg.Pool", *, patience: timedelta = timedelta(sec
     """
     from console.desk import Desk
     from ledger.vault import MasterKey, Vault
+    from runtime.codec import PayloadKeys
     from runtime.temporal import connect
 
     chosen = settings()
     endpoints = find_endpoints(chosen)
-    vault = Vault(MasterKey.load(chosen.key_file))
+    key = MasterKey.load(chosen.key_file)
+    vault = Vault(key)
     async with pool.acquire() as conn:
         await vault.check(conn)
-    client = await connect(endpoints.temporal, endpoints.namespace, patience=_PATIENCE)
+    keys = PayloadKeys(key.payload_keys)
+    client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, patience=_PATIENCE)
     return Desk(client, pool, vault, task_queue=chosen.task_queue, patience=patience)
 
 

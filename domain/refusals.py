@@ -402,6 +402,14 @@ CATALOGUE: dict[str, Entry] = {
         "找不到主密钥文件 {path}。", "请检查设置 BIHUAN_MASTER_KEY_FILE。",
         "There is no master key at {path}.", "Check BIHUAN_MASTER_KEY_FILE.",
     ),
+    "key_file.open": Entry(
+        "主密钥文件 {path} 的权限是 {mode}，别人也能读。", "请执行 chmod 600 {path}，只留本用户可读写。",
+        "The master key {path} has mode {mode}: others can read it.", "Run chmod 600 {path}.",
+    ),
+    "payload.wrong_key": Entry(
+        "没有流程数据所用的密钥（{key}）。", "请让各进程使用同一个主密钥文件，再重新启动。",
+        "The key {key} of the workflow data is not here.", "Give all processes the same master key file; restart them.",
+    ),
     # --- running ----------------------------------------------------------------------------------------------
     "instance.folder_in_use": Entry(
         "数据目录 {folder} 正被另一个实例使用（进程 {pid}）。", "请先停掉它，或用 --data 指定另一个目录。",

@@ -11,19 +11,16 @@ Must never log, put into an error or return to a list what it holds.
 
 import secrets
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from domain.errors import Refused
-from ledger.key_file import KEY_BYTES, read_key
-from ledger.log import Connection, canonical
+from ledger.key_file import KEY_BYTES
+from ledger.keys import NONCE_BYTES, MasterKey, bound
+from ledger.log import Connection
 
-_NONCE_BYTES = 12
+__all__ = ["EntryDamaged", "EntryErased", "MasterKey", "Vault", "VaultError"]
 
 
 class VaultError(Exception):
@@ -46,50 +43,6 @@ class EntryDamaged(VaultError):  # noqa: N818 - a fact about the entry
         self.stream, self.name = stream, name
 
 
-class MasterKey:
-    """The key that wraps the data keys. Losing it is losing the vault: back it up apart from the database."""
-
-    def __init__(self, key: bytes) -> None:
-        if len(key) != KEY_BYTES:
-            raise ValueError(f"a master key has {KEY_BYTES} bytes, not {len(key)}")
-        self._cipher = AESGCM(key)
-        self._key = key
-
-    def __repr__(self) -> str:
-        return "MasterKey(…)"
-
-    @classmethod
-    def load(cls, path: Path, *, create: bool = False) -> Self:
-        """The key in the file ``path`` (32 raw bytes).
-
-        With ``create`` a missing file is made with mode 0600; of two creators at once both get the same key.
-        Raises ``Refused``: ``vault.key_missing``; ``file.unreadable`` when it has not 32 bytes or when others on the
-        machine may read it.
-        """
-        return cls(read_key(path, missing="vault.key_missing", create=create))
-
-    def derive(self, purpose: str) -> bytes:
-        """32 bytes for one ``purpose`` (signing a form, hashing a tracking code); they tell nothing of this key."""
-        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=_bound("derived", purpose)).derive(self._key)
-
-    def wrap(self, stream: str, key: bytes) -> bytes:
-        """The data key of ``stream``, encrypted and bound to that stream."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, key, _bound("key", stream))
-
-    def unwrap(self, stream: str, wrapped: bytes) -> bytes:
-        """The data key again. Raises ``Refused`` ``vault.wrong_key`` when this is not the key that wrapped it."""
-        try:
-            return self._cipher.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], _bound("key", stream))
-        except (InvalidTag, ValueError):
-            raise Refused("vault.wrong_key") from None
-
-
-def _bound(*parts: str) -> bytes:
-    """What a ciphertext is bound to: moved to another stream or name it can no longer be read."""
-    return canonical(["bihuan", *parts]).encode()
-
-
 class Vault:
     """Writes and reads entries; every function works in the caller's transaction or in one of its own."""
 
@@ -106,8 +59,8 @@ class Vault:
             cipher = await self._cipher(conn, stream, create=True)
             # In one order for all writers, so that two of them never wait for each other.
             for name in sorted(entries):
-                content, bound = entries[name].encode(), _bound("entry", stream, name)
-                nonce = secrets.token_bytes(_NONCE_BYTES)
+                content, place = entries[name].encode(), bound("entry", stream, name)
+                nonce = secrets.token_bytes(NONCE_BYTES)
                 # Waits for another writer of the same entry; whoever comes second compares.
                 fresh = await conn.fetchval(
                     """
@@ -119,7 +72,7 @@ class Vault:
                     stream,
                     name,
                     nonce,
-                    cipher.encrypt(nonce, content, bound),
+                    cipher.encrypt(nonce, content, place),
                 )
                 if not fresh and await self._read(conn, cipher, stream, name) != entries[name]:
                     raise Refused("vault.content_differs")
@@ -181,6 +134,6 @@ class Vault:
         if row is None:
             raise EntryErased(stream)
         try:
-            return cipher.decrypt(row["nonce"], row["ciphertext"], _bound("entry", stream, name)).decode()
+            return cipher.decrypt(row["nonce"], row["ciphertext"], bound("entry", stream, name)).decode()
         except InvalidTag:
             raise EntryDamaged(stream, name) from None

@@ -1,13 +1,19 @@
 """What client, worker and replayer have in common.
 
-Owns data converter and workflow runner, bundled so that the three cannot differ. Must not name any workflow.
+Owns data converter, codec and workflow runner, bundled so that the three cannot differ. Must not name any workflow.
 """
 
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
-from temporalio.converter import CompositePayloadConverter, DataConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+)
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from runtime.codec import EncryptingCodec, PayloadKeys
 
 # The sandbox imports the module of a workflow, and all it imports, once more for every run, except these:
 _PASSED_THROUGH = (
@@ -35,15 +41,20 @@ class SharedPydanticPayloadConverter(CompositePayloadConverter):
         super().__init__(*_CONVERTERS)
 
 
-def bihuan_plugin(*, sandboxed: bool = False) -> SimplePlugin:
+def bihuan_plugin(keys: PayloadKeys, *, sandboxed: bool = False) -> SimplePlugin:
     """The plugin for ``Client.connect``, ``Worker`` and ``Replayer``.
 
+    What Temporal keeps, failures included, is encrypted with ``keys``; there is no mode without.
     ``sandboxed`` guards workflow code against non-deterministic calls; tests use it. Production does without:
     the import rules keep workflow code pure, and the sandbox costs about a third of a worker's time.
     """
     return SimplePlugin(
         "bihuan",
-        data_converter=DataConverter(payload_converter_class=SharedPydanticPayloadConverter),
+        data_converter=DataConverter(
+            payload_converter_class=SharedPydanticPayloadConverter,
+            failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+            payload_codec=EncryptingCodec(keys),
+        ),
         workflow_runner=_runner(sandboxed),
     )
 

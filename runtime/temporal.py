@@ -14,6 +14,7 @@ from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, Tele
 from temporalio.service import RPCError
 
 from domain.errors import Refused
+from runtime.codec import PayloadKeys
 from runtime.plugin import bihuan_plugin
 
 
@@ -21,11 +22,13 @@ async def connect(
     address: str,
     namespace: str = "default",
     *,
+    keys: PayloadKeys,
     sandboxed: bool = False,
     patience: timedelta = timedelta(seconds=20),
 ) -> Client:
     """A client for ``namespace`` that carries the plugin, so workers made from it carry it too.
 
+    ``keys`` are those of the payloads; processes that are to understand each other have the same.
     Tries again until the server answers, for at most ``patience``; afterwards raises
     ``Refused('temporal.unreachable')``. A connected client heals by itself when the server comes back.
     """
@@ -33,7 +36,7 @@ async def connect(
     while True:
         try:
             client = await Client.connect(
-                address, namespace=namespace, plugins=[bihuan_plugin(sandboxed=sandboxed)], runtime=_runtime()
+                address, namespace=namespace, plugins=[bihuan_plugin(keys, sandboxed=sandboxed)], runtime=_runtime()
             )
             if await client.service_client.check_health():
                 return client

@@ -16,6 +16,7 @@ from runtime.plugin import bihuan_plugin
 from runtime.postgres import EmbeddedPostgres
 from runtime.temporal_server import temporal_binary
 from tests.copies import copy_database
+from tests.keys import KEYS
 
 # Failures inside the helpers of the domain tests are explained as those in the tests themselves. Here, because tests of
 # other folders use them too and may come first.
@@ -92,7 +93,7 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
     environment = await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=str(temporal_binary()),
         search_attributes=SEARCH_ATTRIBUTE_KEYS,
-        plugins=[bihuan_plugin(sandboxed=True)],
+        plugins=[bihuan_plugin(KEYS, sandboxed=True)],
         dev_server_extra_args=[
             "--dynamic-config-value",
             "frontend.WorkflowTimeSkippingEnabled=true",

@@ -28,6 +28,7 @@ from ledger.queries import latest_streams
 from ledger.rebuild import differences
 from ledger.registry import read_registry, read_rule_books
 from ledger.vault import MasterKey, Vault
+from runtime.codec import PayloadKeys
 from runtime.endpoints import Endpoints
 from runtime.settings import Settings, find_endpoints
 
@@ -253,12 +254,16 @@ async def _vault(patient: Patient) -> Finding:
     return Finding("OK", (f"主密钥 {path} 能打开保密库", f"the key {path} opens the vault"))
 
 
+def _keys(patient: Patient) -> PayloadKeys:
+    return PayloadKeys(MasterKey.load(patient.settings.key_file).payload_keys)
+
+
 async def _temporal(patient: Patient) -> Finding:
     from runtime.temporal import connect
 
     if patient.endpoints is None:
         return _unchecked("没有运行的实例", "no instance")
-    await connect(patient.endpoints.temporal, patient.endpoints.namespace, patience=_PATIENCE)
+    await connect(patient.endpoints.temporal, patient.endpoints.namespace, keys=_keys(patient), patience=_PATIENCE)
     shown = f"{patient.endpoints.temporal} / {patient.endpoints.namespace}"
     return Finding("OK", (shown, shown))
 
@@ -275,7 +280,8 @@ async def _worker(patient: Patient) -> Finding:
         return _unchecked("没有运行的实例", "no instance")
     queue = patient.settings.task_queue
     try:
-        client = await connect(patient.endpoints.temporal, patient.endpoints.namespace, patience=_PATIENCE)
+        endpoints = patient.endpoints
+        client = await connect(endpoints.temporal, endpoints.namespace, keys=_keys(patient), patience=_PATIENCE)
         request = DescribeTaskQueueRequest(
             namespace=patient.endpoints.namespace,
             task_queue=TaskQueue(name=queue),

@@ -36,6 +36,7 @@ from ledger.registry import load_registry, read_registry, store_rule_book
 from ledger.registry_files import read_registry_files
 from ledger.vault import MasterKey, Vault
 from runtime.children import ChildSpec
+from runtime.codec import PayloadKeys
 from runtime.embedded import own_child
 from runtime.endpoints import Endpoints
 from runtime.logging import set_up_logging
@@ -132,7 +133,8 @@ class _Demo:
 
     async def _play(self, endpoints: Endpoints, settings: Settings) -> None:
         key = MasterKey.load(settings.key_file)
-        client = await connect(endpoints.temporal, endpoints.namespace)
+        keys = PayloadKeys(key.payload_keys)
+        client = await connect(endpoints.temporal, endpoints.namespace, keys=keys)
         pool = await open_ledger(endpoints, size=_AT_ONCE)
         try:
             async with pool.acquire() as conn:

@@ -86,6 +86,8 @@ _EXACT: Mapping[str, int] = {
     "instance.not_running": 503,
     "vault.key_missing": 503,
     "vault.wrong_key": 503,
+    "key_file.open": 503,
+    "payload.wrong_key": 503,
 }
 _BY_STATE = (
     *("case.", "wish.", "task.", "sign.", "extension.", "suspend.", "resume.", "shelve.", "unshelve.", "supervise."),

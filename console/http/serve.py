@@ -26,6 +26,7 @@ from console.session import APP_ROLE
 from domain.errors import Refused
 from ledger.migrate import pending
 from ledger.vault import MasterKey, Vault
+from runtime.codec import PayloadKeys
 from runtime.embedded import say_ready
 from runtime.leaving import leave
 from runtime.logging import get_logger, set_up_logging
@@ -55,7 +56,8 @@ async def open_office(settings: Settings, *, patience: timedelta = timedelta(sec
     try:
         async with pool.acquire() as conn:
             await vault.check(conn)
-        client = await connect(endpoints.temporal, endpoints.namespace, patience=patience)
+        keys = PayloadKeys(key.payload_keys)
+        client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, patience=patience)
         desk = Desk(client, pool, vault, task_queue=settings.task_queue, patience=ANSWER_WITHIN)
         office = Office(pool=pool, desk=desk, vault=vault, key=key, settings=settings)
         async with upkeep(office):

@@ -28,6 +28,7 @@ from ledger.migrate import migrate
 from ledger.registry import load_registry, read_registry, store_rule_book
 from ledger.registry_files import read_registry_files
 from ledger.vault import MasterKey, Vault
+from runtime.codec import PayloadKeys
 from runtime.embedded import Instance
 from runtime.settings import Settings
 from runtime.temporal import connect
@@ -212,8 +213,9 @@ async def open_town(folder: Path) -> AsyncIterator[Town]:
         try:
             async with pool.acquire() as conn:
                 registry = await read_registry(conn)
-            client = await connect(instance.endpoints.temporal, instance.endpoints.namespace)
             key = MasterKey.load(settings.key_file)
+            keys = PayloadKeys(key.payload_keys)
+            client = await connect(instance.endpoints.temporal, instance.endpoints.namespace, keys=keys)
             desk = Desk(client, pool, Vault(key), task_queue=settings.task_queue)
             street = Street(desk, pool, registry)
             town = Town(door.url, street, Access.open(pool, settings), street.people(GRID), key, instance)

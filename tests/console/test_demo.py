@@ -37,6 +37,7 @@ from runtime.pool import open_pool
 from runtime.settings import Settings
 from runtime.temporal import connect
 from runtime.temporal_server import EmbeddedTemporal
+from tests.keys import KEYS
 from tests.neighbourhood import CALENDAR
 from worker import make_worker, open_ledger
 
@@ -96,7 +97,7 @@ class Stage:
 async def temporal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
     """A server whose time is the real one: nothing here may be archived by a skipped week."""
     async with EmbeddedTemporal(tmp_path_factory.mktemp("temporal"), ui=False) as server:
-        yield await connect(server.address)
+        yield await connect(server.address, keys=KEYS)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 
 from ledger.vault import MasterKey, Vault
 from runtime.children import ChildSpec
+from runtime.codec import PayloadKeys
 from runtime.embedded import Instance, own_child
 from runtime.endpoints import Endpoints
 from runtime.pool import open_pool
@@ -33,16 +34,16 @@ async def test_a_worker_killed_in_the_middle_of_its_acts_loses_and_doubles_nothi
     sys.stdout.write(f"seed {seed}\n")
     with tempfile.TemporaryDirectory(prefix="bihuan-") as folder:
         data = Path(folder) / "data"
+        key = MasterKey.load(data / "master.key", create=True)
 
         def children(endpoints: Endpoints) -> Sequence[ChildSpec]:
             return [own_child("worker", ["-m", "tests.faults.hesitant_worker"], endpoints, data)]
 
         async with Instance(data, migrate=furnish, ui=False, children=children) as instance:
-            client = await connect(instance.endpoints.temporal)
+            client = await connect(instance.endpoints.temporal, keys=PayloadKeys(key.payload_keys))
             ledger = await open_pool(instance.endpoints.postgres, role=APP_ROLE)
             owner = await open_pool(instance.endpoints.postgres, size=2)
-            vault = Vault(MasterKey.load(data / "key", create=True))
-            office = Office(client, instance.endpoints.postgres, ledger, owner, vault, "bihuan")
+            office = Office(client, instance.endpoints.postgres, ledger, owner, Vault(key), "bihuan")
             try:
                 await office.learn()
                 clerks = Clerks(office, office.another_desk(patience=timedelta(seconds=8)))

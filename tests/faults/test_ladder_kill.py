@@ -12,6 +12,7 @@ import pytest
 from domain.rules import RuleBook
 from ledger.vault import MasterKey, Vault
 from runtime.children import ChildSpec
+from runtime.codec import PayloadKeys
 from runtime.embedded import Instance, own_child
 from runtime.endpoints import Endpoints
 from runtime.pool import open_pool
@@ -38,6 +39,7 @@ def in_seconds() -> RuleBook:
 async def test_a_worker_killed_between_two_rungs_repeats_none() -> None:
     with tempfile.TemporaryDirectory(prefix="bihuan-") as folder:
         data = Path(folder) / "data"
+        key = MasterKey.load(data / "master.key", create=True)
 
         def children(endpoints: Endpoints) -> Sequence[ChildSpec]:
             return [own_child("worker", ["-m", "worker"], endpoints, data)]
@@ -46,11 +48,10 @@ async def test_a_worker_killed_between_two_rungs_repeats_none() -> None:
             await furnish(dsn, in_seconds())
 
         async with Instance(data, migrate=migrate, ui=False, children=children) as instance:
-            client = await connect(instance.endpoints.temporal)
+            client = await connect(instance.endpoints.temporal, keys=PayloadKeys(key.payload_keys))
             ledger = await open_pool(instance.endpoints.postgres, role=APP_ROLE)
             owner = await open_pool(instance.endpoints.postgres, size=2)
-            vault = Vault(MasterKey.load(data / "key", create=True))
-            office = Office(client, instance.endpoints.postgres, ledger, owner, vault, "bihuan")
+            office = Office(client, instance.endpoints.postgres, ledger, owner, Vault(key), "bihuan")
             try:
                 await office.learn()
                 stream = await office.register()

@@ -11,6 +11,7 @@ import pytest
 
 from ledger.vault import MasterKey, Vault
 from runtime.children import Child
+from runtime.codec import PayloadKeys
 from runtime.embedded import own_child
 from runtime.endpoints import Endpoints
 from runtime.pool import open_pool
@@ -30,6 +31,7 @@ OUTAGE = timedelta(seconds=30)
 async def test_an_outage_of_postgresql_under_load_loses_and_doubles_nothing() -> None:
     async with AsyncExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bihuan-")))
+        key = MasterKey.load(data / "master.key", create=True)
         postgres = await stack.enter_async_context(EmbeddedPostgres(data / "postgres"))
         temporal = await stack.enter_async_context(EmbeddedTemporal(data / "temporal", ui=False))
         await furnish(postgres.dsn())
@@ -43,13 +45,12 @@ async def test_an_outage_of_postgresql_under_load_loses_and_doubles_nothing() ->
         worker = Child(own_child("worker", ["-m", "worker"], endpoints, data), data)
         await worker.start()
         stack.push_async_callback(worker.stop)
-        client = await connect(temporal.address)
+        client = await connect(temporal.address, keys=PayloadKeys(key.payload_keys))
         ledger = await open_pool(postgres.dsn(), role=APP_ROLE)
         stack.push_async_callback(ledger.close)
         owner = await open_pool(postgres.dsn(), size=2)
         stack.push_async_callback(owner.close)
-        vault = Vault(MasterKey.load(data / "key", create=True))
-        office = Office(client, postgres.dsn(), ledger, owner, vault, "bihuan")
+        office = Office(client, postgres.dsn(), ledger, owner, Vault(key), "bihuan")
         await office.learn()
         clerks = Clerks(office, office.another_desk(patience=timedelta(seconds=4)))
         async with asyncio.timeout(150), asyncio.TaskGroup() as group:

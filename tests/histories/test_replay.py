@@ -16,6 +16,7 @@ from domain.process import HandOver, Process, Start, Task
 from domain.wish import WISH
 from runtime.plugin import bihuan_plugin
 from tests.histories.record import PATHS
+from tests.keys import KEYS
 from workflows.case import CaseWorkflow
 from workflows.shell import Shell
 from workflows.wish import WishWorkflow
@@ -48,7 +49,7 @@ def test_every_path_is_recorded_and_every_record_is_replayed() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 async def test_a_recorded_history_replays(path: Path) -> None:
-    replayer = Replayer(workflows=[CaseWorkflow, WishWorkflow], plugins=[bihuan_plugin(sandboxed=True)])
+    replayer = Replayer(workflows=[CaseWorkflow, WishWorkflow], plugins=[bihuan_plugin(KEYS, sandboxed=True)])
     await replayer.replay_workflow(history(path))
 
 
@@ -56,7 +57,7 @@ async def test_a_recorded_history_replays(path: Path) -> None:
 async def test_a_replay_does_not_notice_that_every_rule_refuses(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CaseWorkflow, "process", contrary(CASE))
     monkeypatch.setattr(WishWorkflow, "process", contrary(WISH))
-    replayer = Replayer(workflows=[CaseWorkflow, WishWorkflow], plugins=[bihuan_plugin(sandboxed=False)])
+    replayer = Replayer(workflows=[CaseWorkflow, WishWorkflow], plugins=[bihuan_plugin(KEYS, sandboxed=False)])
     await replayer.replay_workflow(history(path))
 
 
@@ -78,7 +79,7 @@ class Dawdling(Shell):
 
 @pytest.mark.parametrize("path", [path for path in FILES if "wish" not in path.stem], ids=lambda path: path.stem)
 async def test_a_replay_does_notice_another_order_of_commands(path: Path) -> None:
-    replayer = Replayer(workflows=[Dawdling], plugins=[bihuan_plugin(sandboxed=False)])
+    replayer = Replayer(workflows=[Dawdling], plugins=[bihuan_plugin(KEYS, sandboxed=False)])
     with pytest.raises(workflow.NondeterminismError):
         await replayer.replay_workflow(history(path))
 

@@ -204,15 +204,24 @@ def test_a_missing_key_file_is_not_made_unasked(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("content", "mode"), [(b"short", 0o600), (b"x" * 33, 0o600), (b"x" * 32, 0o604)])
-def test_a_wrong_or_open_key_file_is_refused(tmp_path: Path, content: bytes, mode: int) -> None:
+@pytest.mark.parametrize(
+    ("content", "mode", "code"),
+    [
+        (b"short", 0o600, "file.unreadable"),
+        (b"", 0o600, "file.unreadable"),
+        (b"x" * 33, 0o600, "file.unreadable"),
+        (b"x" * 32, 0o604, "key_file.open"),
+        (b"x" * 32, 0o640, "key_file.open"),
+    ],
+)
+def test_a_wrong_or_open_key_file_is_refused(tmp_path: Path, content: bytes, mode: int, code: str) -> None:
     path = tmp_path / "master.key"
     path.write_bytes(content)
     path.chmod(mode)
 
     with pytest.raises(Refused) as refused:
         MasterKey.load(path)
-    assert refused.value.code == "file.unreadable"
+    assert refused.value.code == code
 
 
 def test_a_key_does_not_show_itself() -> None:

@@ -23,6 +23,7 @@ from runtime.pool import AWAY, open_pool
 from runtime.postgres import EmbeddedPostgres
 from runtime.temporal import connect
 from runtime.temporal_server import free_ports
+from tests.keys import KEYS
 
 
 class Parcel(BaseModel):
@@ -77,7 +78,7 @@ async def test_a_client_brings_its_plugin_to_the_worker(temporal_env: WorkflowEn
     address = temporal_env.client.service_client.config.target_host
 
     for sandboxed, runner in ((True, SandboxedWorkflowRunner), (False, UnsandboxedWorkflowRunner)):
-        client = await connect(address, sandboxed=sandboxed)
+        client = await connect(address, keys=KEYS, sandboxed=sandboxed)
         worker = Worker(client, task_queue="post-2", workflows=[Post])
         assert isinstance(worker.config(active_config=True)["workflow_runner"], runner)
 
@@ -86,13 +87,13 @@ async def test_an_unreachable_server_is_refused_after_the_patience() -> None:
     address = f"127.0.0.1:{free_ports(1)[0]}"
 
     with pytest.raises(Refused) as refused:
-        await connect(address, patience=timedelta(milliseconds=100))
+        await connect(address, keys=KEYS, patience=timedelta(milliseconds=100))
 
     assert refused.value.code == "temporal.unreachable"
 
 
 def test_the_plugin_carries_the_pydantic_converter() -> None:
-    config = bihuan_plugin().configure_client({})  # type: ignore[typeddict-item]
+    config = bihuan_plugin(KEYS).configure_client({})  # type: ignore[typeddict-item]
 
     assert "Pydantic" in config["data_converter"].payload_converter_class.__name__
 

@@ -11,6 +11,7 @@ from runtime.postgres import EmbeddedPostgres
 from runtime.temporal import connect
 from runtime.temporal_server import EmbeddedTemporal
 from tests.copies import copy_database
+from tests.keys import KEYS
 from tests.workflows.clockwork import Clockwork
 from tests.workflows.office import Office, furnish, open_office
 
@@ -69,7 +70,7 @@ async def restless_office(
     forgetful_server: EmbeddedTemporal, furnished_database: str, cached: bool, tmp_path: Path
 ) -> AsyncIterator[Office]:
     """An office in real time whose workflows continue as new every few acts; the books must agree all the same."""
-    client = await connect(forgetful_server.address, sandboxed=True)
+    client = await connect(forgetful_server.address, keys=KEYS, sandboxed=True)
     async with open_office(client, furnished_database, tmp_path / "key", cached=cached) as office:
         yield office
         await office.check()

@@ -1,0 +1,98 @@
+"""What Temporal stores is encrypted: every payload, and the words of every failure.
+
+Owns the form of an encrypted payload. Must not know where the keys lie: they are given as a function that reads them.
+Ids of workflows and updates, search attributes and the types of failures stay readable: no personal data may be there.
+"""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Sequence
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import PayloadCodec
+
+from domain.errors import Refused
+
+ENCODING = b"binary/encrypted"
+"""What the metadata of an encrypted payload say of its encoding; Temporal's own pages know it by this name."""
+
+_NONCE_BYTES = 12
+_LOOK_AGAIN = 1.0
+"""Seconds between two readings of the keys for payloads whose key is not known."""
+
+
+def key_id(key: bytes) -> str:
+    """Sixteen hexadecimal digits by which a payload names its key."""
+    return hashlib.sha256(b"bihuan payload key\n" + key).hexdigest()[:16]
+
+
+class PayloadKeys:
+    """The keys as ``read`` gives them: the first encrypts, all of them decrypt.
+
+    They are read again when a payload names one that is not known, so that a key made by a rotation reaches processes
+    that run.
+    """
+
+    def __init__(self, read: Callable[[], Sequence[bytes]]) -> None:
+        self._read = read
+        self._looked = 0.0
+        self._take()
+
+    def __repr__(self) -> str:
+        return "PayloadKeys(…)"
+
+    def _take(self) -> None:
+        self._looked = time.monotonic()
+        keys = self._read()
+        self._ciphers = {key_id(key): AESGCM(key) for key in keys}
+        self.current = key_id(keys[0])
+
+    def cipher(self, known: str) -> AESGCM:
+        """The cipher of the key ``known``. Raises ``Refused`` ``payload.wrong_key``."""
+        found = self._ciphers.get(known)
+        if found is None and time.monotonic() - self._looked > _LOOK_AGAIN:
+            self._take()
+            found = self._ciphers.get(known)
+        if found is None:
+            raise Refused("payload.wrong_key", key=known)
+        return found
+
+
+class EncryptingCodec(PayloadCodec):
+    """AES-256-GCM over the whole payload, its metadata included; the id of the key stands beside.
+
+    A payload that is not encrypted, written before there was a codec, is handed on as it is.
+    """
+
+    def __init__(self, keys: PayloadKeys) -> None:
+        self._keys = keys
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """The payloads, encrypted."""
+        current = self._keys.current
+        cipher, name = self._keys.cipher(current), current.encode()
+        metadata = {"encoding": ENCODING, "key": name}
+        return [Payload(metadata=metadata, data=_encrypt(cipher, name, each.SerializeToString())) for each in payloads]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """The payloads as they were before. Raises ``Refused`` ``payload.wrong_key``."""
+        return [self._decoded(each) for each in payloads]
+
+    def _decoded(self, payload: Payload) -> Payload:
+        if payload.metadata.get("encoding") != ENCODING:
+            return payload
+        name = payload.metadata.get("key", b"")
+        known = name.decode("ascii", "replace")[:16]
+        try:
+            content = self._keys.cipher(known).decrypt(payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:], name)
+        except (InvalidTag, ValueError):
+            raise Refused("payload.wrong_key", key=known) from None
+        return Payload.FromString(content)
+
+
+def _encrypt(cipher: AESGCM, name: bytes, content: bytes) -> bytes:
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, content, name)
