@@ -35,6 +35,7 @@ from console.desk import Desk, new_stream, prepare
 from console.http.app import make_app
 from console.http.identity import SESSION_COOKIE
 from console.http.office import Office
+from console.http.serve import settle
 from console.http.site import Site
 from console.tracking import Tracking
 from domain.errors import Refused
@@ -294,6 +295,7 @@ async def measure(dsn: str, folder: Path, cases: int, times: int) -> Figures:
         await _give_histories(dsn, streams["settled"], min(WITH_HISTORY, cases))
         say(f"histories written in {time.perf_counter() - begun:.1f} s")
         timed = _Timed(make_app(office, SITE))
+        settle()
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=timed), base_url=SITE.url) as anybody:
             clients: dict[str | None, httpx.AsyncClient] = {None: anybody}
             for person in {each.person for each in QUESTIONS if each.person is not None}:

@@ -105,6 +105,8 @@ class Limit(Frozen):
         Raises ``Refused`` ``limit.other_unit`` when the units differ: no unit can be turned into another without a
         calendar and a start. Raises ``limit.unreadable`` when the sum is longer than a limit can be.
         """
+        if not others:
+            return self
         for other in others:
             if other.unit is not self.unit:
                 raise Refused("limit.other_unit", value=other, expected=self)

@@ -293,7 +293,7 @@ async def case_offers(
     """Exactly the acts the rules would accept from you now, with the choices each field has."""
     async with caller.office.pool.acquire() as conn:
         state = await state_of(conn, row.id)
-        world = await caller.office.world(conn)
+        world = caller.world
     now = datetime.now(UTC)
     kinds = [kind for kind in COMMANDS if kind != "register"]
     return offers_of(caller, row, kinds, lambda actors, some: menu(state, actors, now, world, some))

@@ -143,7 +143,7 @@ async def wish_offers(
     """Exactly the acts the rules would accept from you now."""
     async with caller.office.pool.acquire() as conn:
         state = await state_of(conn, row.id)
-        world = await caller.office.world(conn)
+        world = caller.world
     now = datetime.now(UTC)
 
     def ask(actors: tuple[Actor, ...], kinds: set[str]) -> Menu:

@@ -30,10 +30,17 @@ class Caller:
 
     subject: Subject
     office: Office
-    registry: Registry
+    world: World
     session: SignedIn | None = None
     scopes: frozenset[str] | None = None
     token_id: str | None = None
+
+    @property
+    def registry(self) -> Registry:
+        """Who is who as it stands for this request."""
+        found = self.world.registry
+        assert found is not None, "a registry read from the ledger is never None"
+        return found
 
     @property
     def person(self) -> str:
@@ -103,13 +110,13 @@ async def caller_of(request: Request) -> Caller | None:
 
 async def _caller(office: Office, identity: Identity) -> Caller:
     async with office.pool.acquire() as conn:
-        registry = (await office.world(conn)).registry
-    assert registry is not None, "a registry read from the ledger is never None"
+        world = await office.world(conn)
+    assert world.registry is not None, "a registry read from the ledger is never None"
     who = Known(login="", person=identity.person, is_administrator=identity.administrator, only=identity.scopes)
     return Caller(
-        subject=subject_of(who, registry, office_day(datetime.now(UTC))),
+        subject=subject_of(who, world.registry, office_day(datetime.now(UTC))),
         office=office,
-        registry=registry,
+        world=world,
         session=identity.session,
         scopes=identity.scopes,
         token_id=identity.token_id,

@@ -36,7 +36,6 @@ from ledger.calendar_files import (
     remarks,
 )
 from ledger.calendars import check_version, current_calendar, replace_calendar
-from ledger.log import Connection
 from ledger.versions import CALENDARS, list_versions, open_cases_elsewhere
 
 router = APIRouter(prefix="/calendar")
@@ -69,8 +68,8 @@ async def show(
     done: Annotated[str, Query(max_length=64)] = "",
 ) -> Response:
     """One year with its days off and days made up, the hours and the horizon."""
+    calendar = _in_force(caller)
     async with caller.office.pool.acquire() as conn:
-        calendar = await _in_force(caller, conn)
         kept = await list_versions(conn, CALENDARS, limit=_SHOWN)
         elsewhere = await open_cases_elsewhere(conn, CALENDARS, calendar.version) if calendar else 0
     used = calendar or from_library()
@@ -93,10 +92,9 @@ async def show(
     )
 
 
-async def _in_force(caller: Caller, conn: Connection) -> WorkCalendar | None:
+def _in_force(caller: Caller) -> WorkCalendar | None:
     """The calendar in force as the process knows it, with all it has worked out about its days."""
-    world = await caller.office.world(conn)
-    return world.calendars.get(world.current_calendar or "")
+    return caller.world.calendars.get(caller.world.current_calendar or "")
 
 
 class _Years:
@@ -147,8 +145,7 @@ async def due(
     limit: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:
     """Where a limit ends, and every span on the way there."""
-    async with caller.office.pool.acquire() as conn:
-        calendar = await _in_force(caller, conn) or from_library()
+    calendar = _in_force(caller) or from_library()
     zone = ZoneInfo(calendar.zone)
     refusal: Refusal | None = None
     sheet: tuple[Block, ...] = ()

@@ -120,7 +120,7 @@ async def _open(request: Request, caller: Caller, stream: str) -> _Opened:
         if not isinstance(row, CaseRow):
             raise Refused("case.unknown")
         actors = caller.authorize(Permission.DISPATCH_DESK, row)
-        world = await office.world(conn)
+        world = caller.world
         state: Case = await state_of(conn, stream)
         reach = caller.reach(Permission.CASE_READ)
         advised = await advice(conn, row, state, actors[0], at, world, caller.registry, reach)

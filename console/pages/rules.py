@@ -182,8 +182,8 @@ async def before_carrying(request: Request, caller: Writes) -> Response:
 
 
 async def _before(request: Request, caller: Caller, refusal: Refusal | None, reason: str) -> Response:
+    world = caller.world
     async with caller.office.pool.acquire() as conn:
-        world = await caller.office.world(conn)
         wanted = Wanted(world.current_rules, world.current_calendar)
         number = await count_candidates(conn, wanted)
         calendars = await open_cases_elsewhere(conn, CALENDARS, world.current_calendar or "")
@@ -204,8 +204,7 @@ async def begin(
     caller.authorize("act.adopt_rules")
     line = redact(normalise(reason))
     run = UUID(new_command_id(command_id))
-    async with caller.office.pool.acquire() as conn:
-        world = await caller.office.world(conn)
+    world = caller.world
     if not line or "\n" in line:
         return await _before(request, caller, Refused("field.missing", field="reason").refusal, reason)
     if world.current_rules is None:

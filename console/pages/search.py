@@ -37,7 +37,7 @@ async def search(request: Request, caller: Annotated[Caller, may(Permission.CASE
     number, after = None, None
     try:
         async with office_of(request).pool.acquire() as conn:
-            wanted = asked.filter(rungs_by_action(await caller.office.world(conn)))
+            wanted = asked.filter(rungs_by_action(caller.world))
             found = await list_cases(
                 conn, wanted, reach=reach, sort=asked.order, limit=_PAGE, cursor=asked.cursor or None
             )
@@ -74,7 +74,7 @@ async def export(request: Request, caller: Annotated[Caller, may(Permission.CASE
     async with office_of(request).pool.acquire() as conn:
         made = await write_workbook(
             conn,
-            asked.filter(rungs_by_action(await caller.office.world(conn))),
+            asked.filter(rungs_by_action(caller.world)),
             reach=caller.reach(Permission.CASE_EXPORT),
             sort=asked.order,
             registry=caller.registry,

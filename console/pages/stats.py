@@ -128,7 +128,7 @@ def _where(asked: Asked, registry: Registry) -> list[str]:
 async def with_overtime(caller: Caller, conn: Connection, rows: tuple[FigureCase, ...]) -> tuple[FigureCase, ...]:
     """The rows with (used - limit) / limit for those whose handling was late, each by the calendar it lives by."""
     clocks = await late_handling(conn, [each.id for each in rows])
-    calendars = (await caller.office.world(conn)).calendars if clocks else {}
+    calendars = (caller.world).calendars if clocks else {}
     now, found = datetime.now(UTC), []
     for row in rows:
         clock = clocks.get(row.id)

@@ -202,7 +202,7 @@ async def _desk(request: Request, caller: Caller, asked: Asked, given: _Sent) ->
     rows: tuple[CaseRow, ...] = ()
     number, after, refusal = None, None, None
     async with office_of(request).pool.acquire() as conn:
-        world = await caller.office.world(conn)
+        world = caller.world
         counts = await _counts(conn, world, reach)
         try:
             wanted = asked.filter(rungs_by_action(world))

@@ -164,7 +164,7 @@ async def _show(
         row = await row_of(conn, stream)
         caller.authorize(Permission.WISH_READ, row)
         assert isinstance(row, WishRow), "an id that begins with wish is a wish"
-        world = await caller.office.world(conn)
+        world = caller.world
         state: Wish = await state_of(conn, stream)
         facts = [WISH.event.validate_python(each.body) for each in await history(conn, stream)]
     names = {each.id: each.name for each in caller.registry.persons}

@@ -289,9 +289,10 @@ class CaseMachine(Machine):
 
     def _is_late_by_no_change(self, before: Case, now: dict[str, Clock]) -> None:
         """Exactly what the fact lists has moved; no light changes, and nobody is late at once."""
-        place, fact = [each for each in enumerate(self.events) if isinstance(each[1], e.RulesAdopted)][-1]
+        fact = [event for event in self.events if isinstance(event, e.RulesAdopted)][-1]
         moved = {change.clock_id: change for change in fact.changes}
-        run_on = {event.clock_id for event in self.events[place:] if isinstance(event, e.ClockResumed)}
+        after_it = self.events[self.events.index(fact) :]
+        run_on = {event.clock_id for event in after_it if isinstance(event, e.ClockResumed)}
         for clock in before.clocks:
             after = now[clock.id]
             assert (after.light, after.reached, after.started_at) == (clock.light, clock.reached, clock.started_at)

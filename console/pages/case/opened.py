@@ -94,7 +94,7 @@ async def open_case(caller: Caller, conn: Connection, stream: str, now: datetime
     recorded = await history(conn, stream, until=at)
     if not recorded:
         raise Refused("case.unknown")
-    world = await caller.office.world(conn)
+    world = caller.world
     files = await files_of_stream(conn, stream) if _has_files(recorded) else list[BoundFile]()
     facts = tuple(CASE.event.validate_python(each.body) for each in recorded)
     state, reached = _folded(facts)

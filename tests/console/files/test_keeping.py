@@ -29,9 +29,8 @@ def upload(content: bytes, name: str = "IMG_0001.jpg") -> UploadFile:
 
 async def caller(doors: Doors, person: str) -> Caller:
     async with doors.office.pool.acquire() as conn:
-        registry = (await doors.office.world(conn)).registry
-    assert registry is not None
-    return Caller(subject=Subject(person=person, holds=(ACTORS[person],)), office=doors.office, registry=registry)
+        world = await doors.office.world(conn)
+    return Caller(subject=Subject(person=person, holds=(ACTORS[person],)), office=doors.office, world=world)
 
 
 async def kept(doors: Doors, person: str, *contents: bytes) -> tuple[Evidence, ...]:

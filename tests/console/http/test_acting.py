@@ -9,6 +9,7 @@ import pytest
 from console.http.acting import open_process, submit
 from console.http.caller import Caller
 from domain.errors import Refused
+from domain.process import World
 from domain.rights import Subject
 from domain.zone import office_day
 from tests.console.http.doors import Doors
@@ -25,7 +26,7 @@ def caller(doors: Doors, person: str) -> Caller:
 
     held = registry().assignments_of(person, office_day(datetime.now(UTC)))
     holds = tuple(Actor(person=person, role=x.role, organisation=x.organisation, grid=x.grid) for x in held)
-    return Caller(Subject(person=person, holds=holds), doors.office, registry())
+    return Caller(Subject(person=person, holds=holds), doors.office, World(registry=registry()))
 
 
 async def test_a_repeated_act_gets_the_recorded_answer_also_when_the_case_has_moved_on(
