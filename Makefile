@@ -78,6 +78,10 @@ bench: $(STAMP) ## Measure against the bare engine, then the doors (QUICK=1 for 
 bench-doors: $(STAMP) ## Measure pages, lists, search and the board with 100,000 cases in the ledger
 	@$(BIN)/python -m bench.doors $(if $(JSON),--json) $(ARGS)
 
+.PHONY: bench-rehydrate
+bench-rehydrate: $(STAMP) ## Measure how fast 1,000 open cases come back after the engine's store is lost
+	@$(BIN)/python -m bench.rehydrate $(if $(JSON),--json) $(ARGS)
+
 .PHONY: bench-time
 bench-time: $(STAMP) ## Measure the counting of time: due dates, plans, a rehearsal of 100,000 cases
 	@$(BIN)/python -m bench.calendar $(if $(JSON),--json)

@@ -234,7 +234,7 @@ class Adoption:
     async def _refuse(self, stream: str, refused: Refused) -> None:
         done = refused.code in _DONE
         if refused.code == "case.finished":
-            # A workflow that is gone says so too; the ledger knows whether the case is really over.
+            # The page it came from may be older than its end, or its row may be wrong.
             async with self._pool.acquire() as conn:
                 done = await is_finished(conn, stream)
         if done:

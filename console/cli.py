@@ -49,6 +49,7 @@ COMMANDS: dict[str, Entry] = {
     "rehearse": Entry("console.commands.rehearse:command", "用已办结的诉求试算规则或日历", "try rules on closed cases"),
     "feed": Entry("console.commands.feed:command", "按顺序读出全部流水", "read all events in order"),
     "rebuild": Entry("console.commands.rebuild:command", "用账本重建查询表", "rebuild the read models from the log"),
+    "rehydrate": Entry("console.commands.rehydrate:command", "用账本恢复流程", "bring workflows back from the ledger"),
     "migrate": Entry("console.commands.migrate:command", "升级数据库结构", "bring the database up to date"),
     "connector": Entry("console.commands.connector:command", "运行部门对接程序示例", "run the example of a department"),
     "user": Entry("console.commands.user:app", "账号：添加、停用、重置密码、访问令牌", "who may sign in, tokens"),

@@ -24,15 +24,19 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from console.reviving import Reviver
 from domain.errors import Refusal, Refused
 from domain.parsing import parse_command
 from domain.people import Actor
 from domain.process import Answer, Envelope, Json, Start
 from domain.processes import PROCESSES
-from ledger.acting import envelope_digest, recorded_answer, stage_of
+from ledger.acting import envelope_digest, recorded_answer
 from ledger.log import Connection, head_of
 from ledger.vault import Vault
+from runtime.logging import get_logger
 from workflows.ids import SUBMIT, WORKFLOW_TYPES, workflow_id
+
+_log = get_logger(__name__)
 
 _NAMES = uuid.UUID("1f1a3c9e-7a1d-4b92-9a0e-2c8f6d1b7e55")
 
@@ -80,6 +84,7 @@ class Desk:
         self._pool = pool
         self._vault = vault
         self._task_queue = task_queue
+        self._reviver = Reviver(client, pool, task_queue=task_queue)
         self._patience = patience.total_seconds()
 
     async def open(
@@ -128,7 +133,7 @@ class Desk:
     ) -> Answer:
         """Submit one command to an open process and return its answer. Raises ``Refused`` and ``Pending``."""
         envelope = prepare(stream, actor, command, command_id or str(uuid.uuid4()))
-        return await self._answer(stream, envelope, self._sent(stream, envelope))
+        return await self._answer(stream, envelope, self._sent(stream, envelope), revive=True)
 
     async def look_for(self, stream: str, command_id: str) -> None:
         """Look for a command that the ledger does not know; return when Temporal does not know it either.
@@ -168,7 +173,7 @@ class Desk:
         answer: Answer = await handle.execute_update(SUBMIT, envelope, id=envelope.command_id, result_type=Answer)
         return answer
 
-    async def _answer(self, stream: str, envelope: Envelope, call: Any) -> Answer:
+    async def _answer(self, stream: str, envelope: Envelope, call: Any, *, revive: bool = False) -> Answer:
         try:
             answer: Answer = await asyncio.wait_for(call, self._patience)
         except WorkflowUpdateFailedError as error:
@@ -183,7 +188,7 @@ class Desk:
             return await self._recorded_or(stream, envelope, Pending("command.pending", command_id=envelope.command_id))
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
-                return await self._recorded_or(stream, envelope, await self._why_not_running(stream))
+                return await self._without_workflow(stream, envelope, revive=revive)
             if error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
                 late = Pending("command.pending", command_id=envelope.command_id)
                 return await self._recorded_or(stream, envelope, late)
@@ -204,9 +209,13 @@ class Desk:
     @asynccontextmanager
     async def _reading(self, envelope: Envelope) -> AsyncIterator[Connection]:
         """A connection to the ledger. Without it nobody can say what became of the command: raises ``Pending``."""
+        async with self._away_is_pending(envelope), self._pool.acquire() as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def _away_is_pending(self, envelope: Envelope) -> AsyncIterator[None]:
         try:
-            async with self._pool.acquire() as conn:
-                yield conn
+            yield
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise Pending("command.pending", command_id=envelope.command_id) from error
 
@@ -221,14 +230,34 @@ class Desk:
             raise refused
         return recorded
 
-    async def _why_not_running(self, stream: str) -> Refused:
-        async with self._pool.acquire() as conn:
-            last = await stage_of(conn, stream)
-        name = _process(stream).name
-        if last is None:
-            return Refused(f"{name}.unknown")
-        zh, en = last
-        return Refused(f"{name}.finished", stage=zh, stage_en=en)
+    async def _without_workflow(self, stream: str, envelope: Envelope, *, revive: bool) -> Answer:
+        """The answer where no workflow runs: recorded, over, unknown; or the engine has lost an open process.
+
+        Then its workflow begins again where the ledger left off, and this command is the first it hears.
+        """
+        async with self._reading(envelope) as conn:
+            recorded = await recorded_answer(conn, stream, envelope)
+        if recorded is not None:
+            return recorded
+        async with self._away_is_pending(envelope):
+            standing = await self._reviver.standing(stream)
+        process = _process(stream)
+        if standing is None:
+            raise Refused(f"{process.name}.unknown")
+        if not standing.is_open:
+            zh, en = process.stage_names[standing.plan.stage]
+            raise Refused(f"{process.name}.finished", stage=zh, stage_en=en)
+        if not revive:
+            raise Pending("command.pending", command_id=envelope.command_id)
+        _log.warning("workflow_begun_again", stream=stream, seq=standing.seq)
+        return await self._answer(
+            stream,
+            envelope,
+            # No update id, as in an opening: a run that was ended must not answer for this one.
+            self._client.execute_update_with_start_workflow(
+                SUBMIT, envelope, start_workflow_operation=self._reviver.with_start(standing), result_type=Answer
+            ),
+        )
 
 
 def prepare(stream: str, actor: Actor, command: Mapping[str, Any], command_id: str) -> Envelope:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from console.desk import Desk
+    from console.reviving import Reviver
     from ledger.log import Connection
     from runtime.endpoints import Endpoints
 
@@ -126,6 +127,23 @@ async def open_desk(pool: "asyncpg.Pool", *, patience: timedelta = timedelta(sec
     keys = PayloadKeys(key.payload_keys)
     client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, patience=_PATIENCE)
     return Desk(client, pool, vault, task_queue=chosen.task_queue, patience=patience)
+
+
+async def open_reviver(pool: "asyncpg.Pool", *, patience: timedelta = _PATIENCE) -> "Reviver":
+    """What brings workflows back for the running command.
+
+    Raises ``Refused``: ``temporal.unreachable``, ``vault.key_missing``, ``vault.wrong_key``, ``file.unreadable``.
+    """
+    from console.reviving import Reviver
+    from ledger.vault import MasterKey
+    from runtime.codec import PayloadKeys
+    from runtime.temporal import connect
+
+    chosen = settings()
+    endpoints = find_endpoints(chosen)
+    keys = PayloadKeys(MasterKey.load(chosen.key_file).payload_keys)
+    client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, patience=patience)
+    return Reviver(client, pool, task_queue=chosen.task_queue)
 
 
 async def hand_out(conn: "Connection", stream: str, phone: str | None, person: str) -> str:

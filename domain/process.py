@@ -194,7 +194,8 @@ class Outcome(Recalled):
     """What the ledger holds after a command, or why the command was refused.
 
     ``events`` are all events after the seq of the sender, whoever caused them; ``seq`` and ``hash`` name the last.
-    ``plan`` is None when there are no new events. ``answer`` is None for refusals and when nothing happened.
+    ``plan`` is None when there are no new events, but for time itself, which gets the plan of today. ``answer`` is
+    None for refusals and when nothing happened.
     """
 
     events: tuple[Json, ...] = ()

@@ -445,6 +445,18 @@ CATALOGUE: dict[str, Entry] = {
         "连不上 Temporal（{address}）。", "请检查服务是否在运行。",
         "Temporal at {address} cannot be reached.", "Check that it runs.",
     ),
+    "temporal.refused": Entry(
+        "Temporal 拒绝了请求（{reason}）。", "请检查命名空间和权限设置，再重试。",
+        "Temporal refused the request ({reason}).", "Check namespace and permissions, then try again.",
+    ),
+    "doctor.deep_only": Entry(
+        "选项 {field} 只能与 --deep 一起用。", "请写 bihuan doctor --deep {field}。",
+        "{field} goes with --deep only.", "Write bihuan doctor --deep {field}.",
+    ),
+    "rehydrate.name_one": Entry(
+        "替换流程须指明一件。", "请写明编号：bihuan rehydrate 编号 --replace。",
+        "Name the one process to replace.", "Give its id: bihuan rehydrate ID --replace.",
+    ),
     "postgres.unreachable": Entry(
         "连不上 PostgreSQL。", "请检查服务是否在运行。", "PostgreSQL cannot be reached.", "Check that it runs.",
     ),

@@ -230,7 +230,9 @@ class _Act:
     def _outcome(self, state: Any, *, answer: Answer | None = None, refusal: Refusal | None = None) -> Outcome:
         """What the ledger holds when nothing new was appended."""
         missed = tuple(each.body for each in self.opened.events)
-        plan: Plan | None = self.process.plan(state, self.world) if missed else None
+        # A workflow that merely asked follows the plan of today; others have theirs and need no other.
+        asked = self.given.envelope is None and self.given.report is None and refusal is None
+        plan: Plan | None = self.process.plan(state, self.world) if missed or asked else None
         head = self.opened.head_hash
         return Outcome(events=missed, seq=self.opened.head_seq, hash=head, plan=plan, answer=answer, refusal=refusal)
 
@@ -293,12 +295,6 @@ async def recorded_answer(conn: Connection, stream: str, envelope: Envelope) -> 
     if command.stream != stream or command.digest != envelope_digest(envelope):
         raise Refused("command.reused", field="command_id")
     return answer_of(PROCESSES[command.process], command, await history(conn, stream, limit=command.seq_to))
-
-
-async def stage_of(conn: Connection, stream: str) -> tuple[str, str] | None:
-    """The stage a stream is in, in Chinese and English; None for a stream the ledger does not know."""
-    state = await state_of(conn, stream)
-    return None if state is None else process_of(stream).stage_names[state.stage]
 
 
 async def state_of(conn: Connection, stream: str, *, until: datetime | None = None) -> Any:

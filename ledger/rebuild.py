@@ -134,6 +134,22 @@ async def rebuild(
     return done
 
 
+async def stray_streams(conn: Connection, after: str = "", limit: int = 200) -> list[str]:
+    """The streams, after ``after``, that some read model has rows of and the log does not know."""
+    tables = " union ".join(f"select {table.stream} as stream from {name}" for name, table in _TABLES.items())
+    rows = await conn.fetch(
+        f"""
+        select r.stream from ({tables}) as r
+        where r.stream > $1 and not exists (select from event e where e.stream = r.stream)
+        order by r.stream
+        limit $2
+        """,
+        after,
+        limit,
+    )
+    return [row["stream"] for row in rows]
+
+
 async def _rebuild_with_displaced(conn: Connection, stream: str, done: Rebuilt) -> None:
     """Rebuild a stream, and those whose falsified rows stood in its way."""
     waiting, seen = [stream], set[str]()

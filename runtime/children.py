@@ -209,12 +209,17 @@ class Roll:
         """Forget everything: all children have been stopped."""
         self._path.unlink(missing_ok=True)
 
-    async def end_leftovers(self) -> None:
-        """End whatever of an earlier record still runs; processes that merely got the same number are left alone."""
+    async def end_leftovers(self) -> bool:
+        """End whatever of an earlier record still runs; processes that merely got the same number are left alone.
+
+        Whether there was a record: who stopped in good order has left none.
+        """
         try:
             entries = json.loads(self._path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return
+        except FileNotFoundError:
+            return False
+        except json.JSONDecodeError:
+            return True
         for entry in reversed(entries):
             process = _same_process(entry["pid"], entry["born"])
             if process is None:
@@ -222,6 +227,7 @@ class Roll:
             log.warning("leftover_ended", child=entry["name"], pid=process.pid)
             await _end_leftover(process, entry["signal"])
         self.remove()
+        return True
 
 
 def _same_process(pid: int, born: float) -> psutil.Process | None:

@@ -70,6 +70,8 @@ class Instance:
         self._watchers: list[asyncio.Task[None]] = []
         self._lock: int | None = None
         self._endpoints: Endpoints | None = None
+        self.ended_violently = False
+        """Whether whoever ran on the folder before was killed, or lost its power; known after the start."""
 
     @property
     def endpoints(self) -> Endpoints:
@@ -90,7 +92,7 @@ class Instance:
         """
         self._take_folder()
         try:
-            await self._roll.end_leftovers()
+            self.ended_violently = await self._roll.end_leftovers()
             remove_endpoints(self.data)
             self._endpoints = await self._start_all()
             write_endpoints(self.data, self._endpoints)

@@ -11,6 +11,9 @@ WORKFLOW_TYPES = {"case": "Case", "wish": "Wish"}
 SUBMIT = "submit"
 """The update that takes one envelope and answers it."""
 
+LOOK = "look"
+"""The signal that makes the workflow ask the ledger what it has missed."""
+
 STATE = "state"
 """The query that tells what the workflow holds in memory; for tests and support."""
 

@@ -107,6 +107,7 @@ class Shell:
         self._inbox: deque[_Item] = deque()
         self._timers: list[datetime] = []
         self._second_look: datetime | None = None
+        self._asked_to_look = False
         self._handed_over: set[str] = set(start.handed_over)
         self._hand_overs: dict[str, tuple[Task, _Handle, bool]] = {}
         self._over = False
@@ -148,6 +149,14 @@ class Shell:
         except Refused as refused:
             _refuse(refused.refusal, judged_at=self._seq)
 
+    @workflow.signal(name=ids.LOOK, description="Ask the ledger what this workflow has missed.")
+    def look(self) -> None:
+        """Let time pass at once: what the ledger holds and this workflow does not is learnt, and its plan followed.
+
+        For a workflow that fell behind by the loss of a part of Temporal's store, or by a reset.
+        """
+        self._asked_to_look = True
+
     @workflow.query(name=ids.STATE, description="What the workflow holds in memory.")
     def state(self) -> Start:
         """The state as the next act would be given it."""
@@ -171,7 +180,7 @@ class Shell:
         return self._plan.stage if self._plan else "refused"
 
     async def _step(self) -> None:
-        if self._alarm_rings():
+        if self._alarm_rings() or self._asked_to_look:
             await self._time_passes()
         elif self._inbox:
             item = self._inbox.popleft()
@@ -186,13 +195,14 @@ class Shell:
     def _has_work(self) -> bool:
         if self._over:
             return bool(self._inbox) or workflow.all_handlers_finished()
-        if self._inbox or self._alarm_rings() or self._ended_hand_over() is not None:
+        if self._inbox or self._asked_to_look or self._alarm_rings() or self._ended_hand_over() is not None:
             return True
         return self._may_continue_as_new()
 
     def _may_continue_as_new(self) -> bool:
         suggested = workflow.info().is_continue_as_new_suggested()
-        return suggested and not self._over and not self._inbox and workflow.all_handlers_finished()
+        waits = self._inbox or self._asked_to_look
+        return suggested and not self._over and not waits and workflow.all_handlers_finished()
 
     # --- acting ---------------------------------------------------------------------------------------------------
 
@@ -235,6 +245,8 @@ class Shell:
                 summary=f"{self.process.name} #{self._seq + 1}",
             )
         stage_before = self._plan.stage if self._plan else None
+        if missed := _missed(self._seq, outcome):
+            log_once("workflow_caught_up", level="warning", seq=self._seq, missed=missed)
         for event in outcome.events:
             self._state = self.process.evolve(self._state, self.process.event.validate_python(event))
         self._seq, self._hash = outcome.seq, outcome.hash
@@ -243,13 +255,16 @@ class Shell:
         return outcome
 
     async def _time_passes(self) -> None:
-        due, self._second_look = self._alarm(), None
-        if self._state is None:
+        due, rang = self._alarm(), self._alarm_rings()
+        asked, self._asked_to_look = self._asked_to_look, False
+        if rang:
+            self._second_look = None
+        if self._state is None and not asked:
             return  # no opening came: the loop ends the workflow
         outcome = await self._act(_Item(str(uuid.uuid5(_NAMES, f"{self._stream}:{self._seq}:time"))))
         if outcome.refusal is not None:
             log_once("time_was_refused", level="error", code=outcome.refusal.code)
-        if outcome.refusal is not None or (not outcome.events and self._alarm() == due):
+        if rang and (outcome.refusal is not None or (not outcome.events and self._alarm() == due)):
             self._look_again()
 
     # --- following the plan ---------------------------------------------------------------------------------------
@@ -394,6 +409,13 @@ def _changes(shown: Attributes | None, now: Attributes) -> list[SearchAttributeU
     }
     known = [] if shown is None else [name for name in updates if getattr(shown, name) == getattr(now, name)]
     return [update for name, update in updates.items() if name not in known]
+
+
+def _missed(seq: int, outcome: Outcome) -> int:
+    """How many events of other commands lay in the ledger after ``seq``: answers that were lost, or a reset."""
+    answer = outcome.answer
+    own = 0 if answer is None else max(answer.seq_to - max(answer.seq_from, seq + 1) + 1, 0)
+    return len(outcome.events) - own
 
 
 def _is_not_picked_up(failure: BaseException) -> bool:

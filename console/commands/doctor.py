@@ -1,22 +1,25 @@
 """``bihuan doctor``: is everything well, and what to do where it is not.
 
-Owns the checks and their order. Changes nothing. What cannot be checked because something before it failed says so
-and counts as a warning, so that the first FAIL is the one to mend.
+Owns the checks and their order. Changes nothing, but for what ``--fix`` heals by steps forward. What cannot be checked
+because something before it failed says so and counts as a warning, so that the first FAIL is the one to mend.
 """
 
+import asyncio
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import asyncpg
 import typer
 
 from console import output, session
 from console.http.site import site_of
+from console.progress import progress
 from domain.errors import Refused
 from domain.zone import office_day
 from ledger.calendars import current_calendar
@@ -32,12 +35,16 @@ from runtime.codec import PayloadKeys
 from runtime.endpoints import Endpoints
 from runtime.settings import Settings, find_endpoints
 
+if TYPE_CHECKING:
+    from console.examining import Report
+
 Verdict = Literal["OK", "WARN", "FAIL"]
 
 _LEAST_PYTHON = (3, 11)
 _LITTLE_SPACE, _NO_SPACE = 2 * 1024**3, 200 * 1024**2
 _PATIENCE = timedelta(seconds=4)
 _COURIER_PATIENCE, _LATELY = timedelta(minutes=10), timedelta(days=7)
+_LOOKS, _APART = 4, 0.7
 _NEAR_HORIZON = timedelta(days=30)
 """Limits of two months are usual; the list of a year is published in the autumn before it."""
 
@@ -57,6 +64,9 @@ class Patient:
 
     settings: Settings
     sample: int
+    finished: bool = False
+    fix: bool = False
+    report: "Report | None" = None
     endpoints: Endpoints | None = None
     conn: Connection | None = None
     schema_ready: bool = False
@@ -70,21 +80,38 @@ def command(
     sample: Annotated[
         int, typer.Option("--streams", min=1, max=10_000, help="核对最近几个流程 / streams to check")
     ] = 20,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep", help="逐件核对账本、查询表和流程三方 / compare ledger, read models and workflows, all open ones"
+        ),
+    ] = False,
+    finished: Annotated[
+        bool, typer.Option("--all", help="连已办结的一起核对 / with --deep: the finished ones too")
+    ] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="能向前修复的就修复，不改账本 / with --deep: heal by steps forward")
+    ] = False,
 ) -> None:
     """逐项体检：程序、数据目录、数据库、账本、流程引擎、密钥、磁盘。退出码 0 正常、1 有提醒、2 有故障。
 
     Check everything; exit 0 when all is well, 1 with warnings, 2 with failures.
     """
-    patient = Patient(session.settings(), sample)
-    session.run(_examine(patient))
+    if (fix or finished) and not deep:
+        raise Refused("doctor.deep_only", field="--fix" if fix else "--all")
+    patient = Patient(session.settings(), sample, finished=finished, fix=fix)
+    session.run(_examine(patient, (*_CHECKS, _DEEP) if deep else _CHECKS))
     verdicts = [finding.verdict for _, finding in patient.findings]
     worst: Verdict = "FAIL" if "FAIL" in verdicts else "WARN" if "WARN" in verdicts else "OK"
-    output.result({"verdict": worst, "checks": _as_json(patient)}, lambda: _draw(patient, worst))
+    from console import examination_sheet as sheet
+
+    told = {} if patient.report is None else {"deep": sheet.as_json(patient.report)}
+    output.result({"verdict": worst, "checks": _as_json(patient), **told}, lambda: _draw(patient, worst))
     raise typer.Exit({"OK": 0, "WARN": 1, "FAIL": 2}[worst])
 
 
-async def _examine(patient: Patient) -> None:
-    for name, check in _CHECKS:
+async def _examine(patient: Patient, checks: Sequence[tuple[tuple[str, str], Check]]) -> None:
+    for name, check in checks:
         patient.findings.append((name, await _ask(check, patient)))
     if patient.conn is not None:
         await patient.conn.close()
@@ -297,6 +324,32 @@ async def _worker(patient: Patient) -> Finding:
     return Finding("OK", (f"队列 {queue} 上有 {number} 个办理进程", f"{number} worker(s) on {queue}"))
 
 
+async def _open_processes(patient: Patient) -> Finding:
+    """By numbers only, which costs nothing; who wants to know exactly asks with ``--deep``."""
+    from temporalio.service import RPCError
+
+    from ledger.resuming import count_open
+
+    if patient.conn is None or not patient.schema_ready:
+        return _NO_DATABASE
+    try:
+        async with session.ledger() as pool:
+            reviver = await session.open_reviver(pool, patience=_PATIENCE)
+            for _ in range(_LOOKS):
+                # The engine's lists lag by a second; a process that was just opened is not missing.
+                listed = await reviver.count_running()
+                missing = await count_open(patient.conn) - listed
+                if missing <= 0:
+                    break
+                await asyncio.sleep(_APART)
+    except (Refused, RPCError):
+        return _unchecked("连不上 Temporal", "no Temporal")
+    if missing > 0:
+        remedy = ("请执行 bihuan rehydrate。", "Run bihuan rehydrate.")
+        return Finding("FAIL", (f"{missing} 件未办结而没有流程", f"{missing} open without a workflow"), remedy)
+    return Finding("OK", (f"{listed} 个流程在运行", f"{listed} workflows run"))
+
+
 async def _notices(patient: Patient) -> Finding:
     if patient.conn is None or not patient.schema_ready:
         return _NO_DATABASE
@@ -357,9 +410,43 @@ _CHECKS: tuple[tuple[tuple[str, str], Check], ...] = (
     (("主密钥", "master key"), _vault),
     (("Temporal", "Temporal"), _temporal),
     (("办理进程", "worker"), _worker),
+    (("流程", "workflows"), _open_processes),
     (("网页", "pages"), _pages),
     (("通知", "notices"), _notices),
 )
+
+
+async def _three_ways(patient: Patient) -> Finding:
+    from console import examination_sheet as sheet
+    from console.examining import PARALLEL, Examination
+
+    if patient.conn is None or not patient.schema_ready:
+        return _NO_DATABASE
+    reviver = None
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(session.ledger(size=PARALLEL + 2))
+        owner = await stack.enter_async_context(session.ledger(owner=True)) if patient.fix else None
+        with suppress(Refused):  # said by the check of Temporal
+            reviver = await session.open_reviver(pool, patience=_PATIENCE)
+        told = stack.enter_context(progress(("核对", "comparing"), ("件", "streams")))
+        examination = Examination(
+            pool,
+            reviver,
+            owner=owner,
+            everything=patient.finished,
+            tell=lambda report: told(report.streams, report.total),
+        )
+        patient.report = report = await examination.run()
+    detail = sheet.sentence(report)
+    if report.agrees and reviver is None:
+        return _unchecked("流程（连不上 Temporal）", "the workflows (no Temporal)")
+    if report.agrees:
+        return Finding("OK", detail)
+    remedy = ("请看下表；能向前修复的可用 --fix。", "See the table below; --fix heals what it can.")
+    return Finding("FAIL", detail, remedy)
+
+
+_DEEP: tuple[tuple[str, str], Check] = (("三方核对", "three ways"), _three_ways)
 
 
 def _as_json(patient: Patient) -> list[dict[str, object]]:
@@ -392,4 +479,8 @@ def _draw(patient: Patient, worst: Verdict) -> None:
     ]
     output.table([("", ""), ("结论", "verdict"), ("项目", "check"), ("情况", "found"), ("处理", "remedy")], rows)
     words = {"OK": ("一切正常。", "All is well."), "WARN": ("有提醒。", "Warnings."), "FAIL": ("有故障。", "Failures.")}
+    if patient.report is not None:
+        from console import examination_sheet as sheet
+
+        sheet.draw(patient.report)
     output.line(*words[worst])

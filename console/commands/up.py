@@ -11,6 +11,7 @@ import typer
 from console import output
 from console.access.accounts import NewPassword
 from console.access.door import Access
+from console.healing import heal
 from console.instance import find_door, make_instance, make_key
 from console.session import open_ledger, options, run, settings
 from runtime.endpoints import Endpoints
@@ -60,6 +61,7 @@ def command(
         progress.told("worker")
         first = await _first_administrator(chosen, endpoints)
         output.result(_as_json(chosen, endpoints, progress, first), lambda: _draw(chosen, endpoints, first))
+        await heal(chosen, endpoints, ended_violently=instance.ended_violently)
 
     run(instance.run(ready))
     output.note("已停止。", "Stopped.")

@@ -235,9 +235,11 @@ async def test_the_recorded_answer_can_be_asked_for_later(sender: Sender) -> Non
                 await recorded_answer(conn, stream, envelope)
 
 
-async def test_time_that_changes_nothing_is_not_recorded(sender: Sender) -> None:
+async def test_time_that_changes_nothing_is_not_recorded_and_learns_the_plan_of_today(sender: Sender) -> None:
     outcome = await sender.send(sender.given(None, None))
-    assert (outcome.events, outcome.plan, outcome.answer, outcome.refusal) == ((), None, None, None)
+    assert (outcome.events, outcome.answer, outcome.refusal) == ((), None, None)
+    assert outcome.plan is not None
+    assert outcome.plan.stage == "registered"
     assert await count(sender.pool, "command") == 1
 
 
