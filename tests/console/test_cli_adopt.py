@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 import pytest
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 
 from console.adopting import Adoption, Settings, Tally, adopter, command_id
@@ -187,19 +188,25 @@ async def test_a_broken_off_run_goes_on_where_it_stopped(office: Office, tmp_pat
 
 async def test_a_case_that_refuses_is_listed_and_the_exit_code_says_so(office: Office, tmp_path: Path) -> None:
     streams = await two_cases(office)
-    lost = streams[0]
-    office.forked.add(lost)
-    await office.handle(lost).terminate()
+    forked = streams[0]
+    office.forked.add(forked)
+    await office.client.start_workflow(
+        "Case",
+        (await office.held(forked)).model_copy(update={"hash": "0" * 64}),
+        id=forked,
+        task_queue=office.task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+    )
     await choose(office, changed_book("trial-1"))
 
     ran = await adopt(office, tmp_path / "key", "--reason", "新规则施行", "--json")
 
     assert ran.code == 1
     assert (ran.value["adopted"], ran.value["refused"], ran.value["left"]) == (1, 1, 1)
-    assert [each["case"] for each in ran.value["refusals"]] == [lost]
+    assert [(each["case"], each["code"]) for each in ran.value["refusals"]] == [(forked, "ledger.forked")]
     shown = await adopt(office, tmp_path / "key", "--reason", "新规则施行")
     assert shown.code == 1
-    assert lost in shown.out
+    assert forked in shown.out
 
 
 async def test_few_cases_of_one_street_may_be_taken(office: Office, tmp_path: Path) -> None:
