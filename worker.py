@@ -25,8 +25,8 @@ from runtime.logging import get_logger, set_up_logging
 from runtime.pool import open_pool
 from runtime.settings import Settings, find_endpoints
 from runtime.temporal import connect
-from workflows.case import CaseWorkflow
-from workflows.wish import WishWorkflow
+from runtime.versioning import deployment_of
+from workflows.hosted import HOSTED
 
 APP_ROLE = "bihuan_app"
 """The database role of workers and doors: it may append through the ledger's functions and rewrite nothing."""
@@ -40,7 +40,8 @@ def make_worker(client: Client, pool: asyncpg.Pool, settings: Settings, *, task_
     return Worker(
         client,
         task_queue=task_queue or settings.task_queue,
-        workflows=[CaseWorkflow, WishWorkflow],
+        workflows=HOSTED,
+        deployment_config=deployment_of(settings),
         activities=[recording.act, inbox.hand_over],
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_workflow_task_polls=settings.workflow_pollers,

@@ -60,7 +60,7 @@ def _acts(stream: str, events: list[Recorded]) -> Iterator[ActWrites]:
     state, known, batch = None, None, list[Recorded]()
     for position, event in enumerate(events):
         batch.append(event)
-        state = process.evolve(state, process.event.validate_python(event.body))
+        state = process.evolve(state, process.read_event(event.body))
         if position + 1 < len(events) and events[position + 1].command_id == event.command_id:
             continue
         after = (state, process.plan(state, world))

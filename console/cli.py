@@ -51,6 +51,7 @@ COMMANDS: dict[str, Entry] = {
     "rebuild": Entry("console.commands.rebuild:command", "用账本重建查询表", "rebuild the read models from the log"),
     "rehydrate": Entry("console.commands.rehydrate:command", "用账本恢复流程", "bring workflows back from the ledger"),
     "migrate": Entry("console.commands.migrate:command", "升级数据库结构", "bring the database up to date"),
+    "upgrade": Entry("console.commands.upgrade:command", "升级前检查未结诉求，切换版本", "check and switch releases"),
     "connector": Entry("console.commands.connector:command", "运行部门对接程序示例", "run the example of a department"),
     "user": Entry("console.commands.user:app", "账号：添加、停用、重置密码、访问令牌", "who may sign in, tokens"),
     "openapi": Entry("console.commands.openapi:command", "输出 HTTP 接口文档", "print the document of the HTTP API"),

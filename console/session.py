@@ -18,6 +18,7 @@ from runtime.settings import Settings, find_endpoints
 
 if TYPE_CHECKING:
     import asyncpg
+    from temporalio.client import Client
 
     from console.desk import Desk
     from console.reviving import Reviver
@@ -91,8 +92,13 @@ async def ledger(*, owner: bool = False, size: int = 2) -> "AsyncIterator[asyncp
         await pool.close()
 
 
-async def open_ledger(endpoints: "Endpoints", *, owner: bool = False, size: int = 2) -> "asyncpg.Pool":
-    """A pool on the ledger at ``endpoints``; the caller closes it. Raises ``Refused`` as ``ledger`` does."""
+async def open_ledger(
+    endpoints: "Endpoints", *, owner: bool = False, size: int = 2, older: bool = False
+) -> "asyncpg.Pool":
+    """A pool on the ledger at ``endpoints``; the caller closes it.
+
+    ``older`` takes one before the migrations as well. Raises ``Refused`` as ``ledger`` does.
+    """
     import asyncpg
 
     from ledger.migrate import pending
@@ -100,12 +106,27 @@ async def open_ledger(endpoints: "Endpoints", *, owner: bool = False, size: int 
 
     try:
         missing = await pending(endpoints.postgres)
-        if missing:
+        if missing and not older:
             raise Refused("ledger.schema_older", count=len(missing))
         role = None if owner else APP_ROLE
         return await open_pool(endpoints.postgres, size=size, role=role, name="bihuan console")
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Refused("postgres.unreachable") from error
+
+
+async def open_temporal(*, patience: timedelta = _PATIENCE) -> "Client":
+    """A client of the Temporal server of the running command, with the office's keys.
+
+    Raises ``Refused``: ``temporal.unreachable``, ``vault.key_missing``, ``file.unreadable``.
+    """
+    from ledger.vault import MasterKey
+    from runtime.codec import PayloadKeys
+    from runtime.temporal import connect
+
+    chosen = settings()
+    endpoints = find_endpoints(chosen)
+    keys = PayloadKeys(MasterKey.load(chosen.key_file).payload_keys)
+    return await connect(endpoints.temporal, endpoints.namespace, keys=keys, patience=patience)
 
 
 async def open_desk(pool: "asyncpg.Pool", *, patience: timedelta = timedelta(seconds=20)) -> "Desk":
@@ -115,17 +136,12 @@ async def open_desk(pool: "asyncpg.Pool", *, patience: timedelta = timedelta(sec
     """
     from console.desk import Desk
     from ledger.vault import MasterKey, Vault
-    from runtime.codec import PayloadKeys
-    from runtime.temporal import connect
 
     chosen = settings()
-    endpoints = find_endpoints(chosen)
-    key = MasterKey.load(chosen.key_file)
-    vault = Vault(key)
+    vault = Vault(MasterKey.load(chosen.key_file))
     async with pool.acquire() as conn:
         await vault.check(conn)
-    keys = PayloadKeys(key.payload_keys)
-    client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, patience=_PATIENCE)
+    client = await open_temporal()
     return Desk(client, pool, vault, task_queue=chosen.task_queue, patience=patience)
 
 
@@ -135,15 +151,9 @@ async def open_reviver(pool: "asyncpg.Pool", *, patience: timedelta = _PATIENCE)
     Raises ``Refused``: ``temporal.unreachable``, ``vault.key_missing``, ``vault.wrong_key``, ``file.unreadable``.
     """
     from console.reviving import Reviver
-    from ledger.vault import MasterKey
-    from runtime.codec import PayloadKeys
-    from runtime.temporal import connect
 
-    chosen = settings()
-    endpoints = find_endpoints(chosen)
-    keys = PayloadKeys(MasterKey.load(chosen.key_file).payload_keys)
-    client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, patience=patience)
-    return Reviver(client, pool, task_queue=chosen.task_queue)
+    client = await open_temporal(patience=patience)
+    return Reviver(client, pool, task_queue=settings().task_queue)
 
 
 async def hand_out(conn: "Connection", stream: str, phone: str | None, person: str) -> str:

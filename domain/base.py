@@ -4,7 +4,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Frozen(BaseModel):
-    """An immutable value. Fields it does not know are an error: a typing mistake must not vanish silently."""
+    """An immutable value. Fields it does not know are an error: a typing mistake must not vanish silently.
+
+    Where such a value stands in a fact and is read back, the reader passes ``extra="ignore"`` (``Process.read_event``).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

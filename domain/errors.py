@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from domain.base import Frozen
+from domain.base import Recalled
 from domain.refusals import CATALOGUE
 from domain.zone import office_minute
 
@@ -28,7 +28,7 @@ def _told(text: str) -> str:
         return text
 
 
-class Refusal(Frozen):
+class Refusal(Recalled):
     """A refusal as data: what crosses the wire, is shown to people and compared in tests."""
 
     code: str

@@ -377,8 +377,25 @@ CATALOGUE: dict[str, Entry] = {
         "Migration {name} differs from the one applied.", "Restore it; write changes as a new one.",
     ),
     "ledger.schema_newer": Entry(
-        "数据库版本 {database} 比程序 {program} 新。", "请升级程序。",
-        "The database ({database}) is newer than the program ({program}).", "Upgrade the program.",
+        "数据库结构已到第 {database} 版，本程序只认识到第 {program} 版，不能启动。", "请改用新版程序，数据没有改动。",
+        "The database is at schema {database}; this release knows {program} and does not start.",
+        "Start the newer release; nothing has been changed.",
+    ),
+    "upgrade.say_what": Entry(
+        "没有说明要做什么。", "检查请用 --check，切换请用 --switch，一次一个。",
+        "It was not said what to do.", "Use --check or --switch, one at a time.",
+    ),
+    "upgrade.not_versioned": Entry(
+        "本系统没有区分办理进程的版本。", "请先设置 BIHUAN_WORKER_DEPLOYMENT（见 docs/upgrades.md）。",
+        "This office does not tell releases of the worker apart.", "Set BIHUAN_WORKER_DEPLOYMENT (docs/upgrades.md).",
+    ),
+    "upgrade.unknown_deployment": Entry(
+        "Temporal 还不知道部署 {name}。", "请先启动带此设置的办理进程。",
+        "Temporal does not know the deployment {name} yet.", "Start a worker with this setting first.",
+    ),
+    "upgrade.no_worker": Entry(
+        "部署 {name} 没有版本为 {build} 的办理进程在等待。", "请先启动新版办理进程，再切换。",
+        "No worker of build {build} waits in deployment {name}.", "Start the new worker, then switch.",
     ),
     "ledger.migration_gap": Entry(
         "缺少第 {number} 号数据库迁移。", "请补全迁移文件。",

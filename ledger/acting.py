@@ -117,14 +117,14 @@ async def _under_lock(
 def _known_state(process: Process[Any], given: ActInput, states: States) -> Any:
     """The state the sender is at, None when it is to be folded or when there is none yet."""
     if given.state is not None:
-        return process.state.validate_python(given.state)
+        return process.read_state(given.state)
     known = states.get(given.stream, given.seq, given.hash)
     return known[0] if known else None
 
 
 def _folded(process: Process[Any], state: Any, events: Sequence[Recorded]) -> Any:
     for event in events:
-        state = process.evolve(state, process.event.validate_python(event.body))
+        state = process.evolve(state, process.read_event(event.body))
     return state
 
 

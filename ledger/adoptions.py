@@ -70,5 +70,5 @@ async def adopted_between(conn: Connection, stream: str, first: int, last: int) 
         first,
         last,
     )
-    found = None if body is None else CASE.event.validate_json(body)
+    found = None if body is None else CASE.event.validate_json(body, extra="ignore")
     return found if isinstance(found, RulesAdopted) else None

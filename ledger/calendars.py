@@ -102,7 +102,9 @@ async def read_calendars(conn: Connection, known: Mapping[str, WorkCalendar] | N
     )
     current = await conn.fetchval(_CURRENT)
     found = {
-        row["version"]: known[row["version"]] if row["body"] is None else WorkCalendar.model_validate_json(row["body"])
+        row["version"]: known[row["version"]]
+        if row["body"] is None
+        else WorkCalendar.model_validate_json(row["body"], extra="ignore")
         for row in rows
     }
     return Calendars(found, current)
@@ -111,7 +113,7 @@ async def read_calendars(conn: Connection, known: Mapping[str, WorkCalendar] | N
 async def current_calendar(conn: Connection) -> WorkCalendar | None:
     """The calendar in force, None before the first one; reads no other."""
     body = await conn.fetchval(f"select body::text from calendar where version = ({_CURRENT})")
-    return None if body is None else WorkCalendar.model_validate_json(body)
+    return None if body is None else _read(body)
 
 
 async def read_calendar(conn: Connection, version: str) -> WorkCalendar:
@@ -119,4 +121,9 @@ async def read_calendar(conn: Connection, version: str) -> WorkCalendar:
     body = await conn.fetchval("select body::text from calendar where version = $1", version)
     if body is None:
         raise Refused("calendar.unknown", field="version", version=version)
-    return WorkCalendar.model_validate_json(body)
+    return _read(body)
+
+
+def _read(body: str) -> WorkCalendar:
+    # A newer release may have written it: what this one does not know is passed over.
+    return WorkCalendar.model_validate_json(body, extra="ignore")

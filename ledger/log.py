@@ -324,6 +324,9 @@ def _text(value: object) -> str:
     return to_json(value).decode()
 
 
+COMMAND_COLUMNS = "id, stream, process, digest, seq_from, seq_to, at"
+"""Of the table ``command``, by name: a newer release may have added some."""
+
 _COLUMNS = "stream, seq, id, kind, at, actor, command_id, body::text as body, prev, hash, tx::text as tx"
 
 
@@ -369,7 +372,7 @@ async def head_of(conn: Connection, stream: str) -> int:
 
 async def command_of(conn: Connection, command_id: UUID) -> RecordedCommand | None:
     """The recorded command of this id, None when the ledger does not know it."""
-    row = await conn.fetchrow("select * from command where id = $1", command_id)
+    row = await conn.fetchrow(f"select {COMMAND_COLUMNS} from command where id = $1", command_id)
     return RecordedCommand(**dict(row)) if row else None
 
 

@@ -16,6 +16,18 @@ import asyncpg
 
 from domain.errors import Refused
 
+_CONTRACT = re.compile(r"^-- contract: \S", re.MULTILINE)
+_TAKES_AWAY = re.compile(
+    r"""
+    \bdrop\s+(?:table|column|function|view|schema|type|sequence|constraint\s+\S+_pkey)\b
+    | \brename\b
+    | \btruncate\s+(?!on\b)
+    | \bset\s+not\s+null\b
+    | \balter\s+(?:column\s+)?\S+\s+(?:set\s+data\s+)?type\b
+    | \badd\s+column\b(?:(?!\bdefault\b)[^,;])*\bnot\s+null\b(?:(?!\bdefault\b)[^,;])*(?=[,;]|$)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 # Any fixed number serves, as long as no other program uses it as an advisory lock in this database.
 _LOCK = 4_207_100_001
@@ -33,6 +45,20 @@ class Migration:
     def sha256(self) -> str:
         """The checksum recorded when the file was applied."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def is_contract(self) -> bool:
+        """Whether the file says of itself (``-- contract: why``) that the release before must have stopped first."""
+        return _CONTRACT.search(self.sql) is not None
+
+    def taken_away(self) -> list[str]:
+        """What in the file may take from a release that is still running what it uses, as it stands there.
+
+        Found by the look of the statements, comments and the bodies of functions left out: a warning, not a proof.
+        """
+        bare = re.sub(r"--[^\n]*|/\*.*?\*/", "", self.sql, flags=re.DOTALL)
+        bare = re.sub(r"(\$\w*\$).*?\1", "''", bare, flags=re.DOTALL)
+        return [" ".join(found.group().split()) for found in _TAKES_AWAY.finditer(bare)]
 
 
 def load_migrations(folder: Path | None = None) -> tuple[Migration, ...]:

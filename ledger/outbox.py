@@ -14,7 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
-from domain.base import Frozen
+from domain.base import Frozen, Recalled
 from domain.errors import Refused
 from domain.limits import Instant
 from domain.people import Role
@@ -36,7 +36,7 @@ WAKE = "notice"
 """The channel of ``pg_notify`` on which the outbox says that there is something to deliver."""
 
 
-class DeliveryRow(Frozen):
+class DeliveryRow(Recalled):
     """What has become of one notice on one channel for one receiver.
 
     ``receiver`` is the code of a person for the inbox and for e-mail, the number of an address in the settings for

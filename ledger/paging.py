@@ -13,15 +13,15 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import asyncpg
+from pydantic import BaseModel
 
-from domain.base import Frozen
 from domain.errors import Refused
 from ledger.log import Connection
 
 PAGE_LIMIT = 200
 """Most rows of one page."""
 
-R = TypeVar("R", bound=Frozen)
+R = TypeVar("R", bound=BaseModel)
 
 
 @dataclass(frozen=True)

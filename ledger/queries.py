@@ -497,6 +497,32 @@ async def located(conn: Connection, streams: Sequence[str]) -> dict[str, CaseRow
     return {row["id"]: CaseRow(**row) for row in cases} | {row["id"]: WishRow(**row) for row in wishes}
 
 
+async def open_streams(conn: Connection, after: str = "", limit: int = 500) -> list[str]:
+    """The streams after ``after``, bytewise, in which something may still happen; at most ``limit``."""
+    rows = await conn.fetch(
+        """
+        (select id from case_row where not finished and id > $1 order by id limit $2)
+        union all
+        (select id from wish where not finished and id > $1 order by id limit $2)
+        order by id
+        limit $2
+        """,
+        after,
+        limit,
+    )
+    return [row["id"] for row in rows]
+
+
+async def count_open_streams(conn: Connection) -> int:
+    """How many streams ``open_streams`` names in all."""
+    count: int = await conn.fetchval(
+        """
+        select (select count(*) from case_row where not finished) + (select count(*) from wish where not finished)
+        """
+    )
+    return count
+
+
 async def latest_streams(conn: Connection, limit: int) -> list[str]:
     """The streams that were written to last, the latest first."""
     rows = await conn.fetch("select stream from event group by stream order by max(tx) desc limit $1", limit)

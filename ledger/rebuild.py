@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import asyncpg
 from pydantic import ValidationError
 
-from domain.base import Frozen
+from domain.base import Frozen, Recalled
 from domain.notices import Notice
 from domain.process import Event, Plan, World
 from domain.processes import PROCESSES
-from ledger.log import Connection, Json, RecordedCommand, canonical, history, streams
+from ledger.log import COMMAND_COLUMNS, Connection, Json, RecordedCommand, canonical, history, streams
 from ledger.projection import project
 from ledger.rows import CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
 
@@ -25,7 +25,7 @@ from ledger.rows import CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, Wi
 class _Table(NamedTuple):
     """A read model: its rows, the column that names the stream, and the columns that name a row."""
 
-    model: type[Frozen]
+    model: type[Recalled]
     stream: str
     key: tuple[str, ...]
 
@@ -74,7 +74,7 @@ async def fold_rows(conn: Connection, stream: str) -> Rows:
         state = before[0] if before else None
         told: list[tuple[int, Event, tuple[Notice, ...]]] = []
         for seq in range(command.seq_from, command.seq_to + 1):
-            event = process.event.validate_python(next(events).body)
+            event = process.read_event(next(events).body)
             state = process.evolve(state, event)
             if notices := process.notices(state, event):
                 told.append((seq, event, notices))
@@ -203,7 +203,9 @@ async def _remove_strays(conn: Connection) -> int:
 
 
 async def _commands(conn: Connection, stream: str) -> list[RecordedCommand]:
-    rows = await conn.fetch("select * from command where stream = $1 order by seq_from, seq_to", stream)
+    rows = await conn.fetch(
+        f"select {COMMAND_COLUMNS} from command where stream = $1 order by seq_from, seq_to", stream
+    )
     return [RecordedCommand(**dict(row)) for row in rows]
 
 
@@ -211,7 +213,7 @@ def _key(table: str, row: Json) -> tuple[str, ...]:
     return tuple(str(row[column]) for column in _TABLES[table].key)
 
 
-def _as_json(model: type[Frozen], row: asyncpg.Record) -> Json:
+def _as_json(model: type[Recalled], row: asyncpg.Record) -> Json:
     try:
         return model.model_validate(dict(row)).model_dump(mode="json")
     except ValidationError:

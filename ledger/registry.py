@@ -189,4 +189,6 @@ async def read_rule_books(conn: Connection) -> RuleBooks:
     """All rule books and the current version; a book never changes, so books already known stay valid."""
     rows = await conn.fetch("select version, body::text as body from rule_book order by adopted_at, version")
     current = await conn.fetchval("select version from rule_book_choice order by number desc limit 1")
-    return RuleBooks({row["version"]: RuleBook.model_validate_json(row["body"]) for row in rows}, current)
+    return RuleBooks(
+        {row["version"]: RuleBook.model_validate_json(row["body"], extra="ignore") for row in rows}, current
+    )

@@ -79,7 +79,7 @@ async def standing_of(conn: Connection, stream: str, world: World) -> Standing |
         return None
     process, state = process_of(stream), None
     for event in events:
-        state = process.evolve(state, process.event.validate_python(event.body))
+        state = process.evolve(state, process.read_event(event.body))
     return Standing(
         stream=stream,
         process=process,

@@ -1,6 +1,7 @@
 """The rows of the read models as values; fields are the columns of the tables, in their order.
 
-Owns nothing but the shapes: the projection makes rows of states, the queries make rows of tables. All times are UTC.
+Owns nothing but the shapes: the projection makes rows of states, the queries make rows of tables. Columns a newer
+release has added are passed over. All times are UTC.
 """
 
 import json
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from domain.base import Frozen
+from domain.base import Recalled
 from domain.calendar import Pause
 from domain.clocks import Clock
 from domain.ladder import ClockKind
@@ -21,7 +22,7 @@ def _json(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
-class CaseRow(Frozen):
+class CaseRow(Recalled):
     """One case as lists and boards see it; ``text`` is the redacted text, ``seq`` the last event folded in."""
 
     id: str
@@ -67,7 +68,7 @@ class CaseRow(Frozen):
     open_orders: int = 0
 
 
-class CaseFigureRow(Frozen):
+class CaseFigureRow(Recalled):
     """What one case adds to the figures (``domain.figures.Facts``), and its places. Months are numbers: 202611."""
 
     id: str
@@ -104,7 +105,7 @@ class CaseFigureRow(Frozen):
     settled_month: int | None = None
 
 
-class TaskRow(Frozen):
+class TaskRow(Recalled):
     """Something somebody must do, open until ``closed_at`` is set."""
 
     stream: str
@@ -120,7 +121,7 @@ class TaskRow(Frozen):
     closed_at: Instant | None = None
 
 
-class ClockRow(Frozen):
+class ClockRow(Recalled):
     """One clock of a process; ``limit_text`` is the limit as the rule book writes it."""
 
     stream: str
@@ -168,7 +169,7 @@ def clock_of(row: ClockRow) -> Clock:
     )
 
 
-class NoticeRow(Frozen):
+class NoticeRow(Recalled):
     """One message to whoever holds a role in a place, or to one person; written once."""
 
     id: uuid.UUID
@@ -184,7 +185,7 @@ class NoticeRow(Frozen):
     params: Annotated[dict[str, str], BeforeValidator(_json)]
 
 
-class WishRow(Frozen):
+class WishRow(Recalled):
     """One wish as lists and boards see it."""
 
     id: str

@@ -35,7 +35,7 @@ async def read_rule_book(conn: Connection, version: str | None = None) -> RuleBo
     body = await conn.fetchval(f"select body::text from rule_book where version = coalesce($1, ({_CURRENT}))", version)
     if body is None:
         raise Refused("rules.none") if version is None else Refused("rules.unknown", field="version", version=version)
-    return RuleBook.model_validate_json(body)
+    return RuleBook.model_validate_json(body, extra="ignore")
 
 
 async def current_version(conn: Connection) -> str | None:

@@ -78,6 +78,19 @@ class Settings(BaseSettings):
         default=timedelta(seconds=20), description="How long a stopping worker lets its activities finish"
     )
     pool_size: int = Field(default=10, ge=1, le=100, description="PostgreSQL connections of one worker or console")
+    worker_deployment: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{1,60}$",
+        description="Name under which Temporal tells releases of the worker apart; without it it does not",
+    )
+    worker_build: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._+-]{1,60}$",
+        description="What this release of the worker is called there; default its version",
+    )
+    worker_versioning: Literal["auto_upgrade", "pinned"] = Field(
+        default="auto_upgrade", description="Whether open processes move to the current release or stay with theirs"
+    )
     sandbox: bool = Field(default=False, description="Run workflows in the sandbox (slower; for development)")
     console_host: str = Field(default="127.0.0.1", description="Address on which the console listens")
     console_port: int = Field(default=8000, ge=0, le=65535, description="Port of the console; 0 takes a free one")

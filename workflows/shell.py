@@ -100,7 +100,7 @@ class Shell:
     def __init__(self, start: Start) -> None:
         # Handlers of the first task run before ``run``: everything they need exists from here on.
         self._stream = start.stream
-        self._state: Any = None if start.state is None else self.process.state.validate_python(start.state)
+        self._state: Any = None if start.state is None else self.process.read_state(start.state)
         self._seq = start.seq
         self._hash = start.hash
         self._plan: Plan | None = start.plan
@@ -248,7 +248,7 @@ class Shell:
         if missed := _missed(self._seq, outcome):
             log_once("workflow_caught_up", level="warning", seq=self._seq, missed=missed)
         for event in outcome.events:
-            self._state = self.process.evolve(self._state, self.process.event.validate_python(event))
+            self._state = self.process.evolve(self._state, self.process.read_event(event))
         self._seq, self._hash = outcome.seq, outcome.hash
         if outcome.plan is not None:
             self._follow(outcome.plan, stage_before=stage_before)

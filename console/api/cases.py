@@ -266,7 +266,7 @@ async def case_deadlines(
 ) -> Response:
     """Each clock with its start, limit, pauses, extensions and rungs; instants have the offset of the office."""
     async with caller.office.pool.acquire() as conn:
-        facts = [CASE.event.validate_python(each.body) for each in await history(conn, row.id, until=at)]
+        facts = [CASE.read_event(each.body) for each in await history(conn, row.id, until=at)]
         calendars = (await read_calendars(conn)).calendars
     if not facts:
         raise _not_yet(at)

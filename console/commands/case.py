@@ -187,7 +187,7 @@ async def _deadlines(name: str, at: str | None, clock: str | None, *, with_steps
     until = read_time(at, "--at")
     async with ledger() as pool, pool.acquire() as conn:
         stream = await find_stream(conn, "case", name)
-        facts = [CASE.event.validate_python(each.body) for each in await history(conn, stream, until=until)]
+        facts = [CASE.read_event(each.body) for each in await history(conn, stream, until=until)]
         calendars = (await read_calendars(conn)).calendars
         registry = await read_registry(conn)
     # The clocks of two machines may differ; what is on record has happened.

@@ -57,6 +57,9 @@ MEANINGS = {
     "smtp_from": "邮件的发件人",
     "webhook_url": "每条通知都带签名发往这个地址",
     "webhook_secret": "回调签名的密钥，whsec_ 加 base64；更换期间可写两个",
+    "worker_deployment": "办理进程按版本区分时的部署名称；不设则不区分",
+    "worker_build": "本版办理进程的版本名称；默认为程序版本",
+    "worker_versioning": "未结诉求随切换转到新版（auto_upgrade），还是留在原版（pinned）",
     "webhook_private": "允许回调内网和本机地址",
     "apprise_urls": "其他通知渠道（apprise）的地址，用逗号或空格分开",
 }

@@ -15,7 +15,7 @@ from temporalio.client import Client
 
 from console.demo.paths import PATHS, Path
 from console.demo.people import Matter
-from domain.base import Frozen
+from domain.base import Frozen, Recalled
 from domain.process import Plan, Start, World
 from domain.processes import process_of
 from ledger.log import Recorded, history
@@ -56,7 +56,7 @@ class Checker:
             events = await history(conn, matter.id)
             state: Any = None
             for event in events:
-                state = process.evolve(state, process.event.validate_python(event.body))
+                state = process.evolve(state, process.read_event(event.body))
             if state is None:
                 return _verdict(matter, "-", 0, 0, [failure or "未登记 / never registered"])
             plan = process.plan(state, world)
@@ -113,7 +113,7 @@ async def _rows_that_differ(conn: Any, stream: str, events: list[Recorded], stat
     """Where the read models say otherwise than the fold of the events."""
     folded = project(stream, events[-1].seq, events[-1].at, None, (state, plan))
     row = await (one_case(conn, stream) if stream.startswith("case-") else one_wish(conn, stream))
-    tables: dict[str, Sequence[Frozen]] = {
+    tables: dict[str, Sequence[Recalled]] = {
         "case_row" if "case_row" in folded else "wish": [] if row is None else [row],
         "task": await open_tasks_of(conn, stream),
         "clock": await clocks_of(conn, stream),

@@ -202,7 +202,7 @@ async def _mine(
 async def _view(office: Office, stream: str) -> ResidentView:
     async with office.pool.acquire() as conn:
         world = await office.world(conn)
-        facts = [CASE.event.validate_python(each.body) for each in await history(conn, stream)]
+        facts = [CASE.read_event(each.body) for each in await history(conn, stream)]
         kept = {each.digest for each in await files_of_stream(conn, stream)}
     if not facts:
         raise Refused("tracking.ended")

@@ -166,7 +166,7 @@ async def _show(
         assert isinstance(row, WishRow), "an id that begins with wish is a wish"
         world = caller.world
         state: Wish = await state_of(conn, stream)
-        facts = [WISH.event.validate_python(each.body) for each in await history(conn, stream)]
+        facts = [WISH.read_event(each.body) for each in await history(conn, stream)]
     names = {each.id: each.name for each in caller.registry.persons}
     return page(
         request,

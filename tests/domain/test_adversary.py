@@ -271,7 +271,7 @@ def old(name: str, count: int | None = None) -> Story:
     """A case of the first release that comes to the present one after ``count`` facts."""
     facts = old_facts(name)[:count]
     world = replace(WORKING_WORLD, rule_books={**WORKING_WORLD.rule_books, "example-1": OLD_BOOK})
-    events = tuple(CASE.event.validate_python(each) for each in facts)
+    events = tuple(CASE.read_event(each) for each in facts)
     return Story(events=events, at=events[-1].at, world=world)
 
 
@@ -310,7 +310,7 @@ def test_a_return_of_the_first_release_is_arbitrated_by_the_present_one() -> Non
     snapshot = CASE.state.dump_python(story.state, mode="json")
     for name in ("returns", "to_arbitration", "first_acceptor"):
         del snapshot[name]
-    state = CASE.state.validate_python(snapshot)
+    state = CASE.read_state(snapshot)
     command = CASE.command.validate_python(forced)
     for world in (story.world, World()):
         assert CASE.decide(state, command, actor, story.at + timedelta(minutes=1), world)

@@ -18,6 +18,7 @@ from runtime.plugin import bihuan_plugin
 from tests.histories.record import PATHS
 from tests.keys import KEYS
 from workflows.case import CaseWorkflow
+from workflows.hosted import HOSTED
 from workflows.shell import Shell
 from workflows.wish import WishWorkflow
 
@@ -49,7 +50,7 @@ def test_every_path_is_recorded_and_every_record_is_replayed() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 async def test_a_recorded_history_replays(path: Path) -> None:
-    replayer = Replayer(workflows=[CaseWorkflow, WishWorkflow], plugins=[bihuan_plugin(KEYS, sandboxed=True)])
+    replayer = Replayer(workflows=HOSTED, plugins=[bihuan_plugin(KEYS, sandboxed=True)])
     await replayer.replay_workflow(history(path))
 
 
@@ -57,7 +58,7 @@ async def test_a_recorded_history_replays(path: Path) -> None:
 async def test_a_replay_does_not_notice_that_every_rule_refuses(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CaseWorkflow, "process", contrary(CASE))
     monkeypatch.setattr(WishWorkflow, "process", contrary(WISH))
-    replayer = Replayer(workflows=[CaseWorkflow, WishWorkflow], plugins=[bihuan_plugin(KEYS, sandboxed=False)])
+    replayer = Replayer(workflows=HOSTED, plugins=[bihuan_plugin(KEYS, sandboxed=False)])
     await replayer.replay_workflow(history(path))
 
 

@@ -61,7 +61,7 @@ class Sender:
         self.outcomes.append(outcome)
         if not lost:
             for event in outcome.events:
-                self.state = self.process.evolve(self.state, self.process.event.validate_python(event))
+                self.state = self.process.evolve(self.state, self.process.read_event(event))
             self.seq, self.hash = outcome.seq, outcome.hash
         return outcome
 
@@ -354,7 +354,7 @@ async def test_a_sender_who_gives_no_state_is_judged_by_what_is_remembered_or_fo
             answer_in(outcome)
         sender.outcomes.append(outcome)
         for event in outcome.events:
-            sender.state = sender.process.evolve(sender.state, sender.process.event.validate_python(event))
+            sender.state = sender.process.evolve(sender.state, sender.process.read_event(event))
         sender.seq, sender.hash = outcome.seq, outcome.hash
     given = sender.given("handler", {"kind": "accept"}).model_copy(update={"state": None})
     accepted = await act(sender.pool, sender.worlds, given, states)

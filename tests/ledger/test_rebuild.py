@@ -69,7 +69,7 @@ class Office:
         )
         assert outcome.refusal is None, outcome.refusal
         for event in outcome.events:
-            state = process.evolve(state, process.event.validate_python(event))
+            state = process.evolve(state, process.read_event(event))
         self._known[stream] = (state, outcome)
         return outcome
 

@@ -46,7 +46,7 @@ class Folded:
         before: tuple[Any, Plan] | None = None
         told: list[tuple[int, Event, tuple[Notice, ...]]] = []
         for number, event in enumerate(events):
-            fact = self.process.event.validate_python(event.body)
+            fact = self.process.read_event(event.body)
             self.state = self.process.evolve(self.state, fact)
             if notices := self.process.notices(self.state, fact):
                 told.append((event.seq, fact, notices))

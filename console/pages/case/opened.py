@@ -96,7 +96,7 @@ async def open_case(caller: Caller, conn: Connection, stream: str, now: datetime
         raise Refused("case.unknown")
     world = caller.world
     files = await files_of_stream(conn, stream) if _has_files(recorded) else list[BoundFile]()
-    facts = tuple(CASE.event.validate_python(each.body) for each in recorded)
+    facts = tuple(CASE.read_event(each.body) for each in recorded)
     state, reached = _folded(facts)
     return Opened(
         stream=stream,
