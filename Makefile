@@ -58,6 +58,10 @@ else
 	$(BIN)/python -m pytest $(T) $(ARGS)
 endif
 
+.PHONY: chaos
+chaos: $(STAMP) ## Kill, pause and cut everything under load, then judge (MINUTES=30, SEED=17 as in an earlier run)
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP) ## Check style, types and the import rules
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The worker process: settings, connections, one Temporal worker, the courier beside it. Nothing imports this module.
+"""The worker process: settings, connections, one Temporal worker, courier and waker beside it. Nothing imports it.
 
 Owns the composition only. Tuned as measured (DESIGN §3): many workflow pollers with half of them non-sticky, a short
 sticky timeout so that a restart is felt briefly, no sandbox in production.
@@ -15,7 +15,9 @@ from temporalio.worker import Worker
 from activities.courier import delivering
 from activities.inbox import Inbox
 from activities.recording import Recording
+from activities.waking import Wake, waking
 from domain.errors import Refused
+from domain.process import Start
 from ledger.keys import MasterKey
 from ledger.migrate import pending
 from runtime.codec import PayloadKeys
@@ -27,6 +29,7 @@ from runtime.settings import Settings, find_endpoints
 from runtime.temporal import connect
 from runtime.versioning import deployment_of
 from workflows.hosted import HOSTED
+from workflows.ids import LOOK, WORKFLOW_TYPES, workflow_id
 
 APP_ROLE = "bihuan_app"
 """The database role of workers and doors: it may append through the ledger's functions and rewrite nothing."""
@@ -51,6 +54,22 @@ def make_worker(client: Client, pool: asyncpg.Pool, settings: Settings, *, task_
         max_concurrent_local_activities=settings.pool_size,
         max_concurrent_activities=settings.pool_size,
     )
+
+
+def make_wake(client: Client, task_queue: str) -> Wake:
+    """Tells the workflow of a stream to look into the ledger; one that is gone is started, and finds all."""
+
+    async def wake(stream: str) -> None:
+        await client.start_workflow(
+            WORKFLOW_TYPES[stream.partition("-")[0]],
+            Start(stream=stream),
+            id=workflow_id(stream),
+            task_queue=task_queue,
+            start_signal=LOOK,
+            rpc_timeout=timedelta(seconds=10),
+        )
+
+    return wake
 
 
 async def open_ledger(dsn: str, size: int, *, patience: timedelta = timedelta(seconds=30)) -> asyncpg.Pool:
@@ -83,7 +102,11 @@ async def run() -> None:
     keys = PayloadKeys(MasterKey.load(settings.key_file).payload_keys)
     pool = await open_ledger(endpoints.postgres, settings.pool_size)
     client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, sandboxed=settings.sandbox)
-    async with delivering(settings, pool, endpoints.postgres), make_worker(client, pool, settings):
+    async with (
+        delivering(settings, pool, endpoints.postgres),
+        waking(pool, make_wake(client, settings.task_queue), since=settings.wake_after),
+        make_worker(client, pool, settings),
+    ):
         log.info("worker_ready", task_queue=settings.task_queue)
         say_ready()
         await stop.wait()

@@ -75,6 +75,7 @@ class Child:
         self.spec = spec
         self.log_file = logs / f"{spec.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_become_ready = False
 
     @property
     def name(self) -> str:
@@ -85,6 +86,11 @@ class Child:
     def pid(self) -> int | None:
         """The process id while the child runs."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the child runs and has become ready since it was started last."""
+        return self._has_become_ready and self.pid is not None
 
     @property
     def exit_code(self) -> int | None:
@@ -102,6 +108,7 @@ class Child:
             started()
             try:
                 if await self._becomes_ready():
+                    self._has_become_ready = True
                     return
             except BaseException:
                 await asyncio.shield(self.stop())
@@ -135,6 +142,7 @@ class Child:
 
     def _spawn(self) -> None:
         spec = self.spec
+        self._has_become_ready = False
         if spec.before_start is not None:
             spec.before_start()
         environment = dict(spec.environment)

@@ -33,8 +33,9 @@ Children = Callable[[Endpoints], Sequence[ChildSpec]]
 
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
-# A child that has lived this long was well: its next death starts again with the shortest pause.
-_WELL_AFTER = 60.0
+# A child that has lived this long was well: its next death starts again with the shortest pause. Long pauses are for
+# what dies as soon as it is started; to start something every ten seconds does no harm.
+_WELL_AFTER = 10.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -83,6 +84,10 @@ class Instance:
     def pid_of(self, name: str) -> int | None:
         """The process id of the child ``name`` (``postgres``, ``temporal`` or one given), ``None`` while it is down."""
         return next((child.pid for child in self._children if child.name == name), None)
+
+    def is_ready(self, name: str) -> bool:
+        """Whether the child ``name`` runs and has said, since its last start, that it is ready."""
+        return any(child.is_ready for child in self._children if child.name == name)
 
     async def start(self) -> Endpoints:
         """Start everything in order and return when all of it is ready and the endpoints are published.
@@ -197,6 +202,7 @@ class Instance:
 
     async def _start_again(self, child: Child, pause: float) -> float:
         """Start ``child`` until it is ready; returns how long to wait before the next attempt after that."""
+        died = time.monotonic()
         while True:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
@@ -208,7 +214,8 @@ class Instance:
             except OSError as error:
                 log.error("child_not_restarted", child=child.name, error=str(error), next_try_in=pause)
                 continue
-            log.info("child_restarted", child=child.name, pid=child.pid)
+            seconds = round(time.monotonic() - died, 1)
+            log.info("child_restarted", child=child.name, pid=child.pid, after_seconds=seconds)
             return pause
 
     async def _undo(self) -> None:

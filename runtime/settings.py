@@ -139,6 +139,12 @@ class Settings(BaseSettings):
         ge=timedelta(milliseconds=50),
         description="How often the courier looks for notices of its own accord",
     )
+    wake_after: Span = Field(
+        default=timedelta(minutes=1),
+        ge=timedelta(seconds=1),
+        le=timedelta(minutes=3),
+        description="How long after a deadline a process that has said nothing is told to look",
+    )
     smtp_url: SecretStr | None = Field(
         default=None, description="Mail server smtp[s]://user:password@host:port; without it no e-mail is sent"
     )

@@ -63,6 +63,8 @@ STOCK_LIFE = timedelta(seconds=4)
 
 # An opening that never came, or time that the ledger refuses, is looked at again after this long.
 SECOND_LOOK = timedelta(minutes=5)
+# The change by which a process without an opening asks the ledger before it ends.
+_ASKS_THE_LEDGER = "asks-the-ledger"
 
 _NAMES = uuid.UUID("6f0c1f0e-0d7b-4a55-9d7c-51a3f6a1b1c4")
 
@@ -259,9 +261,12 @@ class Shell:
         asked, self._asked_to_look = self._asked_to_look, False
         if rang:
             self._second_look = None
-        if self._state is None and not asked:
+        # An opening may have been recorded and its answer lost, with the server's memory of who had sent it.
+        if self._state is None and not asked and not workflow.patched(_ASKS_THE_LEDGER):
             return  # no opening came: the loop ends the workflow
         outcome = await self._act(_Item(str(uuid.uuid5(_NAMES, f"{self._stream}:{self._seq}:time"))))
+        if self._state is None:
+            return  # nor does the ledger know of one
         if outcome.refusal is not None:
             log_once("time_was_refused", level="error", code=outcome.refusal.code)
         if rang and (outcome.refusal is not None or (not outcome.events and self._alarm() == due)):

@@ -172,11 +172,14 @@ async def test_a_further_child_is_started_last_told_where_and_healed(tmp_path: P
         assert pid is not None
         assert psutil.Process(pid).environ()["BIHUAN_DATABASE_URL"] == instance.endpoints.postgres
         assert (tmp_path / "data" / "clerk.ready").read_text(encoding="ascii") == f"{pid}\n"
+        assert instance.is_ready("clerk")
 
         os.kill(pid, signal.SIGKILL)
+        await until(lambda: not instance.is_ready("clerk"))
         await restarted(instance, "clerk", pid)
 
-        await until(lambda: (tmp_path / "data" / "clerk.ready").exists())
+        await until(lambda: instance.is_ready("clerk"))
+        assert (tmp_path / "data" / "clerk.ready").exists()
     assert not psutil.pid_exists(pid)
 
 
