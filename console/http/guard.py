@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import FormData, Headers, MutableHeaders
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,6 +28,8 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_COOKIE, LANGUAGE_COOKIE, SIZE_COOKIE = "csrf", "lang", "size"
 CSRF_FIELD, CSRF_HEADER = "_csrf", "x-csrf-token"
 _TOKEN_BYTES = 16
+_GONE = 499
+"""The status under which the log shows a request whose sender went away; nobody is ever sent it."""
 
 POLICY = "; ".join(
     (
@@ -91,6 +93,9 @@ class Guard:
 
         try:
             await self._app(scope, receive, guarded)
+        except ClientDisconnect:
+            # Whoever asked has gone in the middle of a word: no mistake of ours, and nobody to answer.
+            status = status or _GONE
         except Exception as error:  # noqa: BLE001 - the last place where an answer can be given
             answer = self._mistake(Request(scope), error)
             if not status:

@@ -227,7 +227,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(asyncpg.CharacterNotInRepertoireError, _unreadable)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, _http)
-    kinds: tuple[type[Exception], ...] = (ConnectionError, *AWAY)
+    # A connection that does not come about in time is one that is away; TimeoutError is an OSError too.
+    kinds: tuple[type[Exception], ...] = (ConnectionError, TimeoutError, *AWAY)
     for kind in kinds:
         # A file that is missing is an operating system's error too, but no server that is away.
         if kind is not OSError:

@@ -28,6 +28,6 @@ async def test_whatever_fails_nothing_acknowledged_is_lost_and_nothing_happens_t
 
     assert report.findings == [], f"seed {seed}; the run is kept in {folder}"
     # Otherwise this run has not tested what it is for.
-    assert report.acknowledged >= 30, told(report)
-    assert sum(report.faults.values()) >= 5, told(report)
+    assert report.acknowledged >= 10, told(report)
+    assert sum(report.faults.values()) >= 2, told(report)
     shutil.rmtree(folder)

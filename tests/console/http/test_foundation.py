@@ -128,3 +128,24 @@ async def test_the_language_of_a_reader_ends_with_their_request(reading_doors: D
 
     assert "Sign in" in page.text
     assert language() == before == "zh"
+
+
+class _FullPool:
+    """Connections that do not come about in time, as when the server stands still."""
+
+    def acquire(self) -> "_FullPool":
+        return self
+
+    async def __aenter__(self) -> None:
+        raise TimeoutError
+
+    async def __aexit__(self, *_raised: object) -> None:
+        return None
+
+
+async def test_a_ledger_that_does_not_answer_in_time_is_away_and_no_mistake(reading_doors: Doors) -> None:
+    reading_doors.office.pool = _FullPool()  # type: ignore[assignment]
+
+    answer = await reading_doors.program("worker").get("/api/v1/cases")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "postgres.unreachable")
