@@ -146,8 +146,6 @@ class _Cases(Where):
                 "c.id in (select stream from task where person = {} and (closed_at is null or kind = 'handle'))",
                 filter.handler,
             )
-        if filter.light in ("yellow", "red") and filter.finished is None:
-            self.add("not c.finished")  # nothing runs on a finished case, and the index says so
         if filter.suspended or filter.shelved or filter.backlog:
             self.add("(c.suspended or c.shelved)")  # follows from the others, and names the index
         if filter.overdue is not None:

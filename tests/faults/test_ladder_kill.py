@@ -61,10 +61,11 @@ async def test_a_worker_killed_between_two_rungs_repeats_none() -> None:
                     await office.until(stream, "rung_reached", times=number)
                     await _kill(instance)
                 await office.until(stream, "level_raised")
+                await office.until(stream, "clock_warned", times=2)  # of the placing and of the reply
                 events = await office.events(stream)
                 rungs = [event.body for event in events if event.kind == "rung_reached"]
                 assert [body["rung"] for body in rungs if body["clock_id"] == "place"] == RUNGS
-                assert [event.kind for event in events].count("clock_warned") == 2  # of the placing and of the reply
+                assert [event.kind for event in events].count("clock_warned") == 2
                 assert [event.kind for event in events].count("supervision_ordered") == 1
                 said = await ledger.fetch("select kind from notice where stream = $1", stream)
                 assert [row["kind"] for row in said].count("interview") == 2
