@@ -17,10 +17,13 @@ from runtime.postgres import EmbeddedPostgres
 from runtime.temporal_server import temporal_binary
 from tests.copies import copy_database
 from tests.keys import KEYS
+from tests.logs import log_plainly
 
 # Failures inside the helpers of the domain tests are explained as those in the tests themselves. Here, because tests of
 # other folders use them too and may come first.
 pytest.register_assert_rewrite("tests.domain.spec", "tests.domain.routes")
+
+log_plainly()
 
 SEARCH_ATTRIBUTE_KEYS = (
     SearchAttributeKey.for_keyword("BihuanStage"),

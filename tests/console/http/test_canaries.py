@@ -22,6 +22,7 @@ from domain.rights import MATRIX, Permission
 from runtime.logging import set_up_logging
 from tests.console.http.all_doors import address, code_of, doors_of
 from tests.console.http.two_streets import CANARIES, FAR, NEAR, Someone, Streets, everybody, person
+from tests.logs import log_plainly
 from tests.neighbourhood import GRID, ORDINARY
 
 _SIGNS = (CANARIES["name"], CANARIES["phone"], CANARIES["address"], "3单元902室")
@@ -63,6 +64,7 @@ def log() -> Iterator[io.StringIO]:
     yield written
     logging.getLogger().handlers[:], logging.getLogger().level = before, level
     structlog.reset_defaults()
+    log_plainly()
 
 
 @pytest.mark.parametrize(("role", "side"), list(everybody()), ids=lambda each: getattr(each, "value", str(each)))
