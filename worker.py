@@ -1,4 +1,4 @@
-"""The worker process: settings, connections, one Temporal worker, courier and waker beside it. Nothing imports it.
+"""The worker process: settings, connections, one Temporal worker, courier, waker and witness. Nothing imports it.
 
 Owns the composition only. Tuned as measured (DESIGN §3): many workflow pollers with half of them non-sticky, a short
 sticky timeout so that a restart is felt briefly, no sandbox in production.
@@ -16,6 +16,7 @@ from activities.courier import delivering
 from activities.inbox import Inbox
 from activities.recording import Recording
 from activities.waking import Wake, waking
+from activities.witness import witnessing
 from domain.errors import Refused
 from domain.process import Start
 from ledger.keys import MasterKey
@@ -105,6 +106,7 @@ async def run() -> None:
     async with (
         delivering(settings, pool, endpoints.postgres),
         waking(pool, make_wake(client, settings.task_queue), since=settings.wake_after),
+        witnessing(settings, pool),
         make_worker(client, pool, settings),
     ):
         log.info("worker_ready", task_queue=settings.task_queue)

@@ -187,22 +187,22 @@ async def furnish(dsn: str, cases: int) -> None:
         await conn.close()
 
 
-async def play(office: Office, *, until: str) -> str:
-    """Record a real case up to the command ``until`` and return its stream."""
+async def record_case(pool: asyncpg.Pool, vault: Vault, *, until: str | None = None) -> str:
+    """Record a real case, up to the command ``until`` or to its end, and return its stream."""
     worlds, stream = Worlds(), new_stream("case")
-    async with office.pool.acquire() as conn:
-        await office.vault.write(conn, stream, {"wording": "路面坑洼", "reporter_phone": "13800004567"})
+    async with pool.acquire() as conn:
+        await vault.write(conn, stream, {"wording": "路面坑洼", "reporter_phone": "13800004567"})
     for who, command in acts_of_a_case():
         if command["kind"] == "sign":
-            command = {**command, "digest": await _digest(office, stream)}
-        await record(office, worlds, stream, ACTORS[who], command)
+            command = {**command, "digest": await _digest(pool, stream)}
+        await record(pool, worlds, stream, ACTORS[who], command)
         if command["kind"] == until:
             break
     return stream
 
 
-async def _digest(office: Office, stream: str) -> str:
-    async with office.pool.acquire() as conn:
+async def _digest(pool: asyncpg.Pool, stream: str) -> str:
+    async with pool.acquire() as conn:
         found = await conn.fetchval(
             "select body ->> 'digest' from event where stream = $1 and kind = 'verified' order by seq desc limit 1",
             stream,
@@ -210,7 +210,7 @@ async def _digest(office: Office, stream: str) -> str:
     return str(found)
 
 
-async def record(office: Office, worlds: Worlds, stream: str, actor: Actor, command: Mapping[str, Any]) -> None:
+async def record(pool: asyncpg.Pool, worlds: Worlds, stream: str, actor: Actor, command: Mapping[str, Any]) -> None:
     """Decide and record one command as the worker does, without Temporal in between."""
     envelope = prepare(stream, actor, command, str(uuid4()))
     given = ActInput(
@@ -222,7 +222,7 @@ async def record(office: Office, worlds: Worlds, stream: str, actor: Actor, comm
         command_id=envelope.command_id,
         envelope=envelope,
     )
-    outcome = await act(office.pool, worlds, given)
+    outcome = await act(pool, worlds, given)
     if outcome.refusal is not None:
         raise Refused.from_refusal(outcome.refusal)
 
@@ -290,7 +290,10 @@ async def _let_in(office: Office, client: httpx.AsyncClient, stream: str) -> Non
 async def measure(dsn: str, folder: Path, cases: int, times: int) -> Figures:
     """Ask every page ``times`` times, in turn, on the filled database."""
     async with open_office(dsn, folder) as office:
-        streams = {"handling": await play(office, until="accept"), "settled": await play(office, until="visit")}
+        streams = {
+            "handling": await record_case(office.pool, office.vault, until="accept"),
+            "settled": await record_case(office.pool, office.vault, until="visit"),
+        }
         begun = time.perf_counter()
         await _give_histories(dsn, streams["settled"], min(WITH_HISTORY, cases))
         say(f"histories written in {time.perf_counter() - begun:.1f} s")
@@ -351,7 +354,7 @@ async def _board(office: Office) -> tuple[float, ...]:
             ids = (line.removeprefix("id: ") async for line in answer.aiter_lines() if line.startswith("id: "))
             shown = await anext(ids)
             for _ in range(_BOARD_TIMES):
-                await play(office, until="register")
+                await record_case(office.pool, office.vault, until="register")
                 done = time.perf_counter()
                 async with asyncio.timeout(_BOARD_PATIENCE):
                     while (seen := await anext(ids)) == shown:

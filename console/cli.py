@@ -50,6 +50,8 @@ COMMANDS: dict[str, Entry] = {
     "feed": Entry("console.commands.feed:command", "按顺序读出全部流水", "read all events in order"),
     "rebuild": Entry("console.commands.rebuild:command", "用账本重建查询表", "rebuild the read models from the log"),
     "rehydrate": Entry("console.commands.rehydrate:command", "用账本恢复流程", "bring workflows back from the ledger"),
+    "dossier": Entry("console.commands.dossier:app", "卷宗：出具、离线核验", "closed cases as files, judged anywhere"),
+    "audit": Entry("console.commands.audit:app", "核验账本有没有被改动", "is the ledger what was written"),
     "migrate": Entry("console.commands.migrate:command", "升级数据库结构", "bring the database up to date"),
     "upgrade": Entry("console.commands.upgrade:command", "升级前检查未结诉求，切换版本", "check and switch releases"),
     "connector": Entry("console.commands.connector:command", "运行部门对接程序示例", "run the example of a department"),

@@ -17,6 +17,7 @@ from ledger.calendars import current_calendar, store_calendar
 from ledger.migrate import Migration, migrate
 from ledger.registry import read_rule_books, store_rule_book
 from ledger.rule_files import example_book
+from ledger.signing import SigningKey
 from ledger.vault import MasterKey
 from runtime.children import ChildSpec
 from runtime.embedded import Instance, own_child
@@ -107,6 +108,10 @@ def make_instance(
     return Instance(data, migrate=migrated, children=children, ui=ui, console=door.url if door else None)
 
 
-def make_key(path: Path) -> None:
-    """Make the vault's master key (mode 0600) when there is none; raises ``Refused`` when the one there is unfit."""
-    MasterKey.load(path, create=True)
+def make_keys(settings: Settings) -> None:
+    """Make the vault's master key and the signing key (mode 0600) where there are none.
+
+    Raises ``Refused`` when one that is there is unfit.
+    """
+    MasterKey.load(settings.key_file, create=True)
+    SigningKey.load(settings.signing_file, create=True)

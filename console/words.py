@@ -64,6 +64,18 @@ ARBITRATION: Words = {
     "name_lead": ("指定牵头", "lead named"),
     "take_over": ("兜底", "taken over by the street"),
 }
+FINDING: Words = {
+    "chain.seq": ("缺少记录或位置不对", "missing or out of place"),
+    "chain.prev": ("与前一条接不上", "does not follow the one before"),
+    "chain.hash": ("内容与写入时不同", "not what was written"),
+    "chain.body": ("栏目与正文不符", "column differs from the body"),
+    "chain.command": ("与操作记录不符", "does not match the commands"),
+    "chain.position": ("顺序号不是本机给出的", "place in the feed not given here"),
+    "anchor.rewritten": ("检查点之后被重写", "rewritten since a checkpoint"),
+    "anchor.backwards": ("少于检查点所记", "ends before a checkpoint says"),
+    "anchor.removed": ("整个流水被删", "the whole stream is gone"),
+    "anchor.checkpoint": ("检查点被改动或缺失", "checkpoint changed or missing"),
+}
 EVENT: Words = {
     "registered": ("登记", "registered"),
     "handled_on_spot": ("现场办结", "handled on the spot"),

@@ -420,12 +420,81 @@ CATALOGUE: dict[str, Entry] = {
         "There is no master key at {path}.", "Check BIHUAN_MASTER_KEY_FILE.",
     ),
     "key_file.open": Entry(
-        "主密钥文件 {path} 的权限是 {mode}，别人也能读。", "请执行 chmod 600 {path}，只留本用户可读写。",
-        "The master key {path} has mode {mode}: others can read it.", "Run chmod 600 {path}.",
+        "密钥文件 {path} 的权限是 {mode}，别人也能读。", "请执行 chmod 600 {path}，只留本用户可读写。",
+        "The key file {path} has mode {mode}: others can read it.", "Run chmod 600 {path}.",
     ),
     "payload.wrong_key": Entry(
         "没有流程数据所用的密钥（{key}）。", "请让各进程使用同一个主密钥文件，再重新启动。",
         "The key {key} of the workflow data is not here.", "Give all processes the same master key file; restart them.",
+    ),
+    # --- evidence ---------------------------------------------------------------------------------------------
+    "audit.key_missing": Entry(
+        "找不到签名密钥文件 {path}。", "请检查设置 BIHUAN_SIGNING_KEY_FILE；首次启动（bihuan up）时会自动生成。",
+        "There is no signing key at {path}.", "Check BIHUAN_SIGNING_KEY_FILE; the first bihuan up makes one.",
+    ),
+    "audit.bad_key": Entry(
+        "“{key}”不是公钥。", "请填 bihuan audit key 显示的 64 位十六进制公钥。",
+        "'{key}' is not a public key.", "Give the 64 hexadecimal letters that bihuan audit key shows.",
+    ),
+    "audit.anchors_missing": Entry(
+        "找不到检查点文件 {path}。", "请检查路径；不写 --anchor 则使用设置 BIHUAN_ANCHOR_FILE 的文件。",
+        "There is no file of checkpoints at {path}.", "Check the path; without --anchor BIHUAN_ANCHOR_FILE is used.",
+    ),
+    "audit.anchors_broken": Entry(
+        "检查点文件 {path} 的最后一行不是检查点。", "文件可能被改动：请保留原件并移到别处，系统会写一份新的。",
+        "The last line of {path} is not a checkpoint.",
+        "It may have been changed: keep it, move it away, and a new one is written.",
+    ),
+    "audit.anchors_ahead": Entry(
+        "检查点文件 {path} 已到第 {number} 号，数据库里没有。",
+        "数据库可能是旧备份：请保留该文件并移到别处，再用 bihuan audit verify --anchor 核对丢了什么。",
+        "{path} goes up to checkpoint {number}, which the database does not have.",
+        "It may be an old backup: keep the file, move it away, and see by bihuan audit verify --anchor what is lost.",
+    ),
+    "audit.anchors_differ": Entry(
+        "检查点文件 {path} 与数据库在第 {number} 号不一致。",
+        "其中之一被改动或来自别处：请停用并保留现场，执行 bihuan audit verify。",
+        "{path} and the database differ at checkpoint {number}.",
+        "One of them was changed or belongs elsewhere: stop, keep both, run bihuan audit verify.",
+    ),
+    "audit.checkpoint_broken": Entry(
+        "数据库里的第 {number} 号检查点被改动过。", "请停用并保留现场，执行 bihuan audit verify。",
+        "Checkpoint {number} in the database has been changed.", "Stop, keep it as it is, run bihuan audit verify.",
+    ),
+    "dossier.not_over": Entry(
+        "这件诉求还没有办结，不能出具卷宗。", "请在归档、不予受理或撤回之后再出具。",
+        "The case is not over, there is no dossier yet.", "Make it once the case is archived, declined or withdrawn.",
+    ),
+    "dossier.log_changed": Entry(
+        "账本中 {stream} 第 {seq} 条与写入时不符，不能出具卷宗。", "请停用并保留现场，执行 bihuan audit verify。",
+        "Event {seq} of {stream} is not what was written; no dossier is made of it.",
+        "Stop, keep it as it is, run bihuan audit verify.",
+    ),
+    "dossier.too_large": Entry(
+        "卷宗太大，放不进一个文件。", "请加 --without-temporal 再试。",
+        "The dossier is too large for one file.", "Try again with --without-temporal.",
+    ),
+    "dossier.unreadable": Entry(
+        "这不是完整的卷宗：文件被改动、截断或另存过。", "请向出具单位索取原件。",
+        "This is not a whole dossier: it was changed, cut off or packed anew.", "Ask the office for the original.",
+    ),
+    "dossier.changed": Entry(
+        "卷宗被改动：{part} 与签名时不同。", "请向出具单位索取原件，不要采信这一份。",
+        "The dossier has been changed: {part} is not what was signed.",
+        "Ask for the original; do not rely on this one.",
+    ),
+    "dossier.other_key": Entry(
+        "卷宗由另一个公钥签名（{found}），不是 {wanted}。", "请核对公钥是否抄错；没有抄错就不要采信。",
+        "The dossier was signed with another key ({found}, not {wanted}).",
+        "Check that the key was copied right; if it was, do not rely on the dossier.",
+    ),
+    "file.exists": Entry(
+        "文件 {path} 已存在。", "请换一个文件名，或先移走原文件。",
+        "{path} exists already.", "Choose another name or move it away.",
+    ),
+    "file.unwritable": Entry(
+        "写不了文件 {path}（{reason}）。", "请检查路径、权限和磁盘空间。",
+        "Cannot write {path}: {reason}.", "Check path, rights and room on the disk.",
     ),
     # --- running ----------------------------------------------------------------------------------------------
     "instance.folder_in_use": Entry(

@@ -65,6 +65,22 @@ class Settings(BaseSettings):
     master_key_file: Path | None = Field(
         default=None, description="File with the 32-byte master key of the vault; default <data>/master.key"
     )
+    signing_key_file: Path | None = Field(
+        default=None, description="File with the 32-byte key that signs checkpoints; default <data>/signing.key"
+    )
+    anchor_file: Path | None = Field(
+        default=None, description="File of signed checkpoints, best on another disk; default <data>/anchors.jsonl"
+    )
+    checkpoints: bool = Field(default=True, description="Whether this worker makes checkpoints and writes that file")
+    checkpoint_events: int = Field(
+        default=1_000, ge=10, le=100_000, description="Events after which a checkpoint is made at the latest"
+    )
+    checkpoint_every: Span = Field(
+        default=timedelta(minutes=10),
+        ge=timedelta(seconds=1),
+        le=timedelta(days=1),
+        description="How long after the last checkpoint the next one is made, if anything has happened",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["console", "json"] = Field(default="console", description="Logs for people or for machines")
     language: Literal["zh", "en"] = Field(default="zh", description="Language of messages for people")
@@ -220,6 +236,16 @@ class Settings(BaseSettings):
     def key_file(self) -> Path:
         """Where the vault's master key lies."""
         return self.master_key_file or self.data / "master.key"
+
+    @property
+    def signing_file(self) -> Path:
+        """Where the key lies that signs checkpoints."""
+        return self.signing_key_file or self.data / "signing.key"
+
+    @property
+    def anchors(self) -> Path:
+        """Where checkpoints are written, outside the database."""
+        return self.anchor_file or self.data / "anchors.jsonl"
 
 
 class SettingRow(NamedTuple):

@@ -22,14 +22,17 @@ from console.http.site import site_of
 from console.progress import progress
 from domain.errors import Refused
 from domain.zone import office_day
+from ledger.anchors import AnchorFile, compare
 from ledger.calendars import current_calendar
 from ledger.chain import verify_chain
+from ledger.checkpoints import last_made, waiting
 from ledger.log import Connection
 from ledger.migrate import pending
 from ledger.outbox import health as outbox_health
 from ledger.queries import latest_streams
 from ledger.rebuild import differences
 from ledger.registry import read_registry, read_rule_books
+from ledger.signing import SigningKey
 from ledger.vault import MasterKey, Vault
 from runtime.codec import PayloadKeys
 from runtime.endpoints import Endpoints
@@ -253,6 +256,26 @@ async def _chain(patient: Patient) -> Finding:
     )
 
 
+async def _checkpoints(patient: Patient) -> Finding:
+    if patient.conn is None or not patient.schema_ready:
+        return _NO_DATABASE
+    chosen = patient.settings
+    if not chosen.signing_file.exists():
+        texts = Refused("audit.key_missing", path=chosen.signing_file).refusal
+        return Finding("WARN", (texts.message, texts.message_en), (texts.remedy, texts.remedy_en))
+    key, file = SigningKey.load(chosen.signing_file), AnchorFile(chosen.anchors)
+    await compare(patient.conn, file)
+    last = await last_made(patient.conn)
+    late = await waiting(patient.conn, last, chosen.checkpoint_events)
+    # The worker looks every few seconds; twice the time is not a matter of seconds.
+    if late and last is not None and last.age > 2 * chosen.checkpoint_every + _PATIENCE:
+        detail = f"最近一次检查点在 {output.span(last.age)}之前", f"the last checkpoint was {output.span(last.age)} ago"
+        remedy = ("请看办理进程的日志 worker.log。", "See the worker's log, worker.log.")
+        return Finding("WARN", detail, remedy)
+    number = last.number if last else 0
+    return Finding("OK", (f"{number} 个，公钥 {key.public[:16]}…", f"{number}, public key {key.public[:16]}…"))
+
+
 async def _read_models(patient: Patient) -> Finding:
     if patient.conn is None or not patient.schema_ready:
         return _NO_DATABASE
@@ -406,6 +429,7 @@ _CHECKS: tuple[tuple[tuple[str, str], Check], ...] = (
     (("规则与登记册", "rules and registry"), _rules),
     (("工作日历", "work calendar"), _calendar),
     (("账本哈希链", "hash chain"), _chain),
+    (("检查点", "checkpoints"), _checkpoints),
     (("查询表", "read models"), _read_models),
     (("主密钥", "master key"), _vault),
     (("Temporal", "Temporal"), _temporal),

@@ -12,7 +12,7 @@ from console import output
 from console.access.accounts import NewPassword
 from console.access.door import Access
 from console.healing import heal
-from console.instance import find_door, make_instance, make_key
+from console.instance import find_door, make_instance, make_keys
 from console.session import open_ledger, options, run, settings
 from runtime.endpoints import Endpoints
 from runtime.logging import set_up_logging
@@ -54,7 +54,7 @@ def command(
     progress = _Progress()
     _log_to(chosen)
     output.note(f"正在启动，数据目录 {chosen.data}", f"Starting on {chosen.data}")
-    make_key(chosen.key_file)
+    make_keys(chosen)
     instance = make_instance(chosen.data, ui=not no_ui, told=progress.told, door=find_door(chosen))
 
     async def ready(endpoints: Endpoints) -> None:

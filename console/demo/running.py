@@ -26,7 +26,7 @@ from console.demo.waiting import leave_waiting
 from console.desk import Desk
 from console.failing import DONE, INTERRUPTED, REFUSED
 from console.files.keeping import Files
-from console.instance import find_door, make_instance, make_key
+from console.instance import find_door, make_instance, make_keys
 from console.session import open_ledger, options
 from domain.errors import Refused
 from ledger.calendar_files import from_library
@@ -115,7 +115,7 @@ class _Demo:
                 f"正在启动 PostgreSQL、Temporal 和办理进程，数据目录 {self._folder}",
                 f"Starting PostgreSQL, Temporal and the worker on {self._folder}",
             )
-            make_key(settings.key_file)
+            make_keys(settings)
             door = find_door(settings, elsewhere=True)
             instance = make_instance(self._folder, prepare=_prepare, more=self._connector, door=door)
             await instance.run(lambda endpoints: self._play(endpoints, settings), stay=not self._once)

@@ -18,7 +18,7 @@ from console.access.passwords import Passwords, argon2
 from console.demo.people import NEIGHBOURHOOD, Matter, People, Request, Street
 from console.demo.rules import DEMO_BOOK
 from console.desk import Desk
-from console.instance import find_door, make_instance, make_key
+from console.instance import find_door, make_instance, make_keys
 from console.session import open_ledger
 from domain.people import Role
 from ledger.access import set_password
@@ -206,7 +206,7 @@ async def _tell_stories(town: Town) -> None:
 async def open_town(folder: Path) -> AsyncIterator[Town]:
     """The street in ``folder``: servers, worker and console as processes of their own, everybody with an account."""
     settings = Settings.load(data=folder, database_url=None, temporal_address=None, console_port=0, public_url=None)
-    make_key(settings.key_file)
+    make_keys(settings)
     door = find_door(settings)
     async with make_instance(folder, ui=False, prepare=_prepare, door=door) as instance:
         pool = await open_ledger(instance.endpoints, size=8)
