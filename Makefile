@@ -91,3 +91,7 @@ bench-time: $(STAMP) ## Measure the counting of time: due dates, plans, a rehear
 	@$(BIN)/python -m bench.calendar $(if $(JSON),--json)
 	@$(BIN)/python -m bench.plan $(if $(JSON),--json)
 	@$(BIN)/python -m bench.rehearse $(if $(JSON),--json)
+
+.PHONY: bench-audit
+bench-audit: $(STAMP) ## Measure the audit of a ledger with a million events
+	@$(BIN)/python -m bench.audit $(if $(JSON),--json) $(ARGS)

@@ -33,12 +33,12 @@ from ledger.anchors import AnchorFile, catch_up
 from ledger.calendar_files import from_library
 from ledger.calendars import store_calendar
 from ledger.checkpoints import make_all
+from ledger.keys import MasterKey
 from ledger.log import canonical, instant_text
 from ledger.migrate import migrate
 from ledger.registry import load_registry, store_rule_book
 from ledger.rule_files import example_book
 from ledger.signing import SigningKey
-from ledger.keys import MasterKey
 from ledger.vault import Vault
 from runtime.leaving import leave
 from runtime.pool import open_pool

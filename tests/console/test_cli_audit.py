@@ -26,9 +26,9 @@ async def _call(call: Call, *words: str) -> Answer:
 
 @pytest.fixture
 async def office(new_office: asyncpg.Connection) -> asyncpg.Connection:
-    """A ledger with two streams and a signing key."""
+    """A ledger with two streams of no process of ours, and a signing key."""
     SigningKey.load(Settings.load().signing_file, create=True)
-    for stream in ("case-1", "case-2"):
+    for stream in ("log-1", "log-2"):
         await write(new_office, stream, 0, [fact("registered"), fact("whistled", 1)])
     return new_office
 
@@ -56,17 +56,17 @@ async def test_a_rewritten_stream_is_named_and_ends_with_one(
     copy = tmp_path / "copy.jsonl"
     copy.write_bytes(Settings.load().anchors.read_bytes())
     await office.execute("alter table event disable trigger all")
-    await office.execute("update event set hash = repeat('0', 64) where stream = 'case-2' and seq = 2")
+    await office.execute("update event set hash = repeat('0', 64) where stream = 'log-2' and seq = 2")
 
     report = value(await _call(call, "audit", "verify", "--anchor", str(copy), "--json"), 1)
 
     found = {(each["stream"], each["seq"], each["code"]) for each in report["first_findings"]}
-    assert found == {("case-2", 2, "chain.hash"), ("case-2", 2, "anchor.rewritten")}
+    assert found == {("log-2", 2, "chain.hash"), ("log-2", 2, "anchor.rewritten")}
     assert report["findings"] == 2
     code, text = await _call(call, "audit", "verify")
     assert code == 1
     assert "检查点之后被重写" in text
-    assert value(await _call(call, "audit", "checkpoint", "--json"), 1)["changed"] == ["case-2"]
+    assert value(await _call(call, "audit", "checkpoint", "--json"), 1)["changed"] == ["log-2"]
 
 
 async def test_without_a_file_elsewhere_people_are_told_what_that_means(call: Call, office: asyncpg.Connection) -> None:
