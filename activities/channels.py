@@ -13,7 +13,7 @@ import logging
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -240,8 +240,12 @@ class SignedWebhook:
 
     async def send(self, message: Message, receiver: str) -> None:
         """Deliver to the address of the settings."""
-        body = json.dumps(cloud_event(message), ensure_ascii=False, separators=(",", ":"))
-        now, id_ = datetime.now(UTC), str(message.notice.id)
+        await self.post(str(message.notice.id), cloud_event(message))
+
+    async def post(self, id_: str, event: Mapping[str, JsonValue]) -> None:
+        """Deliver a CloudEvent under its id; raises ``Undelivered``."""
+        body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        now = datetime.now(UTC)
         headers = {
             "Host": self._url.netloc.decode("ascii"),
             "Content-Type": "application/cloudevents+json; charset=utf-8",

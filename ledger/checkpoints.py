@@ -331,6 +331,17 @@ async def _whole_checkpoint(conn: Connection, row: Any) -> Checkpoint | int:
     return made if made.number == row["number"] else int(row["number"])
 
 
+async def unsent(conn: Connection) -> AsyncIterator[Checkpoint | int]:
+    """The checkpoints that ``mark_sent`` does not know yet, as ``kept`` gives them."""
+    async for each in kept(conn, int(await conn.fetchval("select coalesce(max(number), 0) from checkpoint_sent"))):
+        yield each
+
+
+async def mark_sent(conn: Connection, number: int) -> None:
+    """That a checkpoint, and all before it, have arrived elsewhere; saying it again is fine."""
+    await conn.execute("insert into checkpoint_sent (number) values ($1) on conflict do nothing", number)
+
+
 async def stating(conn: Connection, stream: str, seq: int) -> Checkpoint | None:
     """The checkpoint that states event ``seq`` as the head of ``stream``; None when none does."""
     row = await conn.fetchrow(

@@ -81,6 +81,9 @@ class Settings(BaseSettings):
         le=timedelta(days=1),
         description="How long after the last checkpoint the next one is made, if anything has happened",
     )
+    checkpoint_webhook: bool = Field(
+        default=False, description="Whether every checkpoint is also sent to webhook_url, signed like a notice"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["console", "json"] = Field(default="console", description="Logs for people or for machines")
     language: Literal["zh", "en"] = Field(default="zh", description="Language of messages for people")

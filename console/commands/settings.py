@@ -19,6 +19,7 @@ MEANINGS = {
     "checkpoints": "本办理进程是否做检查点并写入上述文件",
     "checkpoint_events": "最多多少条事件后做一次检查点",
     "checkpoint_every": "有变化时，距上次检查点多久做下一次",
+    "checkpoint_webhook": "是否把每个检查点也发往 webhook_url，签名方式同通知",
     "log_level": "最低日志级别",
     "log_format": "日志给人看（console）或给程序看（json）",
     "language": "提示语言：zh 或 en",

@@ -27,6 +27,13 @@ create table checkpoint_head (
 
 create index checkpoint_head_checkpoint on checkpoint_head (checkpoint, stream);
 
+-- Up to which checkpoint somebody elsewhere has been told. Operational state: losing it tells them again.
+create table checkpoint_sent (
+    number integer not null,
+    sent_at timestamptz not null default now(),
+    constraint checkpoint_sent_pkey primary key (number)
+);
+
 create trigger checkpoint_no_change before update or delete on checkpoint
     for each row execute function ledger_refuse_change();
 create trigger checkpoint_no_truncate before truncate on checkpoint
@@ -40,4 +47,4 @@ alter table checkpoint enable always trigger checkpoint_no_truncate;
 alter table checkpoint_head enable always trigger checkpoint_head_no_change;
 alter table checkpoint_head enable always trigger checkpoint_head_no_truncate;
 
-grant insert on checkpoint, checkpoint_head to bihuan_app;
+grant insert on checkpoint, checkpoint_head, checkpoint_sent to bihuan_app;

@@ -9,12 +9,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from activities.channels import Undelivered
 from activities.witness import Witness, witnessing
 from domain.errors import Refused
 from ledger.anchors import AnchorFile
 from ledger.checkpoints import Checkpoint, Due
 from ledger.signing import SigningKey
 from runtime.settings import Settings
+from tests.activities.posting import Hooks
 from tests.ledger.facts import fact, write
 from tests.refusals import refused
 from tests.waiting import eventually
@@ -163,3 +165,35 @@ async def test_without_a_key_or_switched_off_nothing_is_stated(
 
     assert await conn.fetchval("select count(*) from checkpoint") == 0
     assert not chosen.anchors.exists()
+
+
+async def test_whoever_is_told_by_webhook_can_make_a_file_of_it(
+    pool: asyncpg.Pool, conn: asyncpg.Connection, file: AnchorFile, hooks: Hooks
+) -> None:
+    """Also when their server was away for a while: nothing is left out, and nothing sent again once it was taken."""
+    channel = hooks.channel()
+    witness = Witness(pool, SigningKey(b"k" * 32), file, Due(events=1, every=NEVER), channel)
+    hooks.answers = [500]
+    for number in range(2):
+        await write(conn, f"case-{number}", 0, [fact("registered")])
+        await witness.round(conn)
+    with pytest.raises(Undelivered):
+        await witness.send(conn)
+
+    await witness.send(conn)
+    await witness.send(conn)
+    await channel.close()
+
+    told = [hook.event["data"] for hook in hooks.got]
+    assert [each["number"] for each in told] == [1, 1, 2]
+    assert hooks.ids[0] == hooks.ids[1]
+    assert "".join(f"{each['line']}\n" for each in told[1:]) == file.path.read_text(encoding="utf-8")
+
+
+async def test_a_webhook_without_an_address_is_refused(pool: asyncpg.Pool, settings: Settings) -> None:
+    SigningKey.load(settings.signing_file, create=True)
+
+    with pytest.raises(Refused) as caught:
+        async with witnessing(settings.model_copy(update={"checkpoint_webhook": True}), pool):
+            pass
+    assert caught.value.code == "settings.invalid"
