@@ -102,7 +102,7 @@ async def _create(name: str, *, with_temporal: bool) -> tuple[bytes, Verified]:
 
 
 async def _history(stream: str) -> str | None:
-    """What Temporal still has of the case, readable; None when it is away or has forgotten it."""
+    """What Temporal still has of the case, readable; None when it is away, has forgotten it, or the key is not here."""
     from temporalio.service import RPCError
 
     from ledger.keys import MasterKey
@@ -110,14 +110,15 @@ async def _history(stream: str) -> str | None:
     from runtime.temporal import connect
     from workflows.ids import workflow_id
 
-    endpoints, keys = find_endpoints(settings()), PayloadKeys(MasterKey.load(settings().key_file).payload_keys)
+    endpoints = find_endpoints(settings())
     try:
+        keys = PayloadKeys(MasterKey.load(settings().key_file).payload_keys)
         client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, patience=_PATIENCE)
         found = await client.get_workflow_handle(workflow_id(stream)).fetch_history()
+        for event in found.events:
+            await _open(event, EncryptingCodec(keys))
     except (Refused, RPCError):
         return None
-    for event in found.events:
-        await _open(event, EncryptingCodec(keys))
     text = found.to_json()
     return text if len(text.encode()) <= _MOST_TEMPORAL else None
 
