@@ -15,7 +15,7 @@ from PIL import Image
 
 from console.access.door import Access
 from console.access.tokens import GRANTABLE
-from console.instance import Door, find_door, make_key
+from console.instance import Door, find_door, make_keys
 from domain.process import World
 from domain.rules import RuleBook
 from runtime.children import ChildSpec
@@ -94,7 +94,7 @@ async def open_town(data: Path) -> AsyncIterator[Town]:
             stack.push_async_callback(link.close)
         data.mkdir(parents=True, exist_ok=True)
         settings = Settings.load(data=data, console_port=0)
-        make_key(settings.key_file)
+        make_keys(settings)
         door = find_door(settings)
         links["clients-console"].target = Target(port=door.port)
 
