@@ -32,6 +32,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from temporalio import activity
@@ -41,7 +42,7 @@ from domain.errors import Refused
 from domain.people import Role
 from domain.process import HAND_OVER, HandOver, HandOverResult, Json, Report
 from domain.zone import office_day
-from ledger.keys import MasterKey
+from ledger.keys import MasterKey, payload_keys_in
 from ledger.registry import read_registry
 from runtime.codec import PayloadKeys
 from runtime.embedded import say_ready
@@ -270,7 +271,9 @@ async def run(given: Sequence[str] | None = None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    keys = PayloadKeys(MasterKey.load(settings.key_file).payload_keys)
+    # On the department's own machine the keys of its tasks; the master key opens the vault and stays at the office.
+    own = settings.payload_key_file
+    keys = PayloadKeys(partial(payload_keys_in, own) if own else MasterKey.load(settings.key_file).payload_keys)
     client = await connect(endpoints.temporal, endpoints.namespace, keys=keys)
     worker = Worker(
         client,

@@ -22,12 +22,14 @@ from domain.errors import Refused, unreadable
 from domain.parsing import parse_command, parse_json
 from domain.people import Actor, Role
 from domain.process import Process, World
+from domain.rights import Subject, authorize
 from domain.text import Line, Text, normalise, redact
 from domain.wish import Command as WishCommand
 from domain.zone import office_day
 from ledger.acting import state_of
 from ledger.log import Connection
 from ledger.queries import ids_beginning
+from ledger.registry import read_registry
 from ledger.world import read_world
 
 _SHORT_ID = re.compile(r"(?:[a-z]+-)?[0-9a-f]{4,32}")
@@ -177,6 +179,19 @@ async def actor_for(
     if len(actors) == 1:
         return actors[0]
     return choose_actor(process, await state_of(conn, stream), command, actors, datetime.now(UTC), world)
+
+
+async def role_holder(conn: Connection, person: str, permission: str) -> Actor:
+    """``person`` in the first of today's roles that holds the permission.
+
+    Raises ``Refused``: ``person.unknown``, ``access.denied``.
+    """
+    registry = await read_registry(conn)
+    if registry.person(person) is None:
+        raise Refused("person.unknown", field="--as", person=person)
+    held = registry.assignments_of(person, office_day(datetime.now(UTC)))
+    actors = [Actor(person=person, role=each.role, organisation=each.organisation, grid=each.grid) for each in held]
+    return authorize(Subject(person=person, holds=tuple(actors)), permission, registry)[0]
 
 
 def choose_actor(

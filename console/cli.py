@@ -56,6 +56,11 @@ COMMANDS: dict[str, Entry] = {
     "upgrade": Entry("console.commands.upgrade:command", "升级前检查未结诉求，切换版本", "check and switch releases"),
     "connector": Entry("console.commands.connector:command", "运行部门对接程序示例", "run the example of a department"),
     "user": Entry("console.commands.user:app", "账号：添加、停用、重置密码、访问令牌", "who may sign in, tokens"),
+    "key": Entry("console.commands.key:app", "保密库主密钥：查看、检查、轮换", "the master key: show, check, rotate"),
+    "reveal": Entry("console.commands.reveal:command", "谁查看过反映人资料", "who was shown what residents told"),
+    "subject": Entry("console.commands.subject:app", "为本人导出所存的个人资料", "what is kept about one resident"),
+    "erase": Entry("console.commands.erase:command", "销毁一件已办结诉求的个人资料", "destroy what a request keeps"),
+    "retention": Entry("console.commands.retention:command", "销毁保存期满的个人资料", "destroy what was kept long"),
     "openapi": Entry("console.commands.openapi:command", "输出 HTTP 接口文档", "print the document of the HTTP API"),
     "settings": Entry("console.commands.settings:command", "全部设置、默认值和含义", "every setting and its meaning"),
 }

@@ -210,7 +210,27 @@ PERMISSION: Words = {
     "calendar.write": ("修改日历", "change the calendar"),
     "account.manage": ("管理账号", "manage accounts"),
     "account.own": ("自己的账号", "the own account"),
+    "reveal.read": ("查看谁看过反映人资料", "see who was shown what residents told"),
+    "personal.erase": ("销毁个人资料", "destroy personal data"),
+    "personal.export": ("为本人导出个人资料", "export personal data for the person"),
 }
+REVEAL: Words = {
+    "visit": ("回访", "visit by telephone"),
+    "contact": ("联系办理", "contact about the matter"),
+    "on_site": ("上门处置", "going there"),
+    "complaint": ("处理投诉", "a complaint"),
+    "subject_request": ("本人申请", "asked for by the person"),
+    "inspection": ("监督检查", "inspection"),
+    "other": ("其他", "other"),
+}
+ERASE: Words = {
+    "retention": ("保存期满", "kept long enough"),
+    "subject_request": ("本人要求", "asked for by the person"),
+    "order": ("依法责令", "ordered by law"),
+    "mistake": ("误录", "entered by mistake"),
+    "other": ("其他", "other"),
+}
+DOOR: Words = {"page": ("网页", "page"), "api": ("接口", "API"), "command": ("命令行", "command line")}
 
 
 def word(words: Words, code: str | None) -> str:

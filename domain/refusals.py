@@ -496,6 +496,25 @@ CATALOGUE: dict[str, Entry] = {
         "写不了文件 {path}（{reason}）。", "请检查路径、权限和磁盘空间。",
         "Cannot write {path}: {reason}.", "Check path, rights and room on the disk.",
     ),
+    "reason.words_missing": Entry(
+        "请写明这个理由的具体情况。", "写一句话，不写姓名、电话。",
+        "This reason needs a few words beside it.", "Say it in a sentence, without names and numbers.",
+    ),
+    "reason.words_too_long": Entry(
+        "说明最多 {limit} 字。", "请写短一些。", "The words may have {limit} letters.", "Make them shorter.",
+    ),
+    "erase.not_finished": Entry(
+        "这件还没有办结，不能销毁反映人资料。", "请先办结、撤回或并案，再销毁。",
+        "This is not finished, so what was kept cannot be destroyed.", "Finish or withdraw it first.",
+    ),
+    "erase.not_confirmed": Entry(
+        "没有确认，什么也没有销毁。", "请加 --confirm {stream} 再执行；销毁后无法恢复。",
+        "Not confirmed; nothing was destroyed.", "Add --confirm {stream}; there is no way back.",
+    ),
+    "subject.unknown": Entry(
+        "没有保存与这个号码有关的资料。", "请核对号码；旧数据可先执行 bihuan key check 建立索引。",
+        "Nothing is kept about this number.", "Check it; bihuan key check makes older requests findable.",
+    ),
     # --- running ----------------------------------------------------------------------------------------------
     "instance.folder_in_use": Entry(
         "数据目录 {folder} 正被另一个实例使用（进程 {pid}）。", "请先停掉它，或用 --data 指定另一个目录。",

@@ -47,6 +47,9 @@ class Permission(StrEnum):
     CALENDAR_WRITE = "calendar.write"
     ACCOUNT_MANAGE = "account.manage"
     OWN_ACCOUNT = "account.own"
+    REVEAL_READ = "reveal.read"
+    PERSONAL_ERASE = "personal.erase"
+    PERSONAL_EXPORT = "personal.export"
 
 
 def act(kind: str) -> str:
@@ -124,6 +127,9 @@ _DEFAULT: Mapping[str, tuple[Role, ...]] = {
     Permission.CALENDAR_WRITE: (Role.ADMINISTRATOR,),
     Permission.ACCOUNT_MANAGE: (Role.ADMINISTRATOR,),
     Permission.OWN_ACCOUNT: _EVERYBODY,
+    Permission.REVEAL_READ: (Role.AUDITOR,),
+    Permission.PERSONAL_ERASE: (Role.ADMINISTRATOR,),
+    Permission.PERSONAL_EXPORT: (Role.ADMINISTRATOR,),
 }
 
 

@@ -173,3 +173,13 @@ async def _sweep_one(
     if not await conn.fetchval("select exists (select from file where thumb = $1 or digest = $1)", thumb):
         await delete(thumb)
     return True
+
+
+async def let_go(conn: Connection, digests: Sequence[str], delete: Callable[[str], Awaitable[None]]) -> int:
+    """Take away those of ``digests`` that belong to no stream any more, at once; how many files were deleted."""
+    gone = 0
+    for digest in sorted(set(digests)):
+        async with conn.transaction():
+            await _lock(conn, digest)
+            gone += await _sweep_one(conn, digest, delete, timedelta(0))
+    return gone

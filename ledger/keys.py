@@ -52,13 +52,16 @@ class MasterKey:
         """
         if create and not path.exists():
             write_private(path, secrets.token_bytes(KEY_BYTES))
+        # The one to come first: should it take the other's place meanwhile, it is read as both, never as neither.
+        coming: MasterKey | None = None
+        try:
+            coming = cls._read(next_file(path))
+        except Refused as refused:
+            if refused.refusal.code != "vault.key_missing":
+                raise
         key = cls._read(path)
         key._path = path
-        try:
-            key._coming = cls._read(next_file(path))
-        except Refused as refused:
-            if refused.code != "vault.key_missing":
-                raise
+        key._coming = coming if coming is not None and coming.content != key.content else None
         return key
 
     @classmethod
@@ -153,6 +156,14 @@ class MasterKey:
     @staticmethod
     def _expand(key: bytes, *purpose: str) -> bytes:
         return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=bound(*purpose)).derive(key)
+
+
+def payload_keys_in(path: Path) -> tuple[bytes, ...]:
+    """The keys of payloads in a file of their own: for a process that reads its tasks and must not open the vault.
+
+    Raises ``Refused`` as ``MasterKey.load`` does.
+    """
+    return tuple(read_keys(path, missing="vault.key_missing", most=MOST_OLDER + 2))
 
 
 def bound(*parts: str) -> bytes:

@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     checkpoint_webhook: bool = Field(
         default=False, description="Whether every checkpoint is also sent to webhook_url, signed like a notice"
     )
+    payload_key_file: Path | None = Field(
+        default=None,
+        description="For a connector: file with the keys of its tasks instead of the master key (bihuan key payload)",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["console", "json"] = Field(default="console", description="Logs for people or for machines")
     language: Literal["zh", "en"] = Field(default="zh", description="Language of messages for people")
@@ -152,6 +156,12 @@ class Settings(BaseSettings):
     file_s3_prefix: str = Field(default="", max_length=200, description="What the names in the bucket begin with")
     file_s3_key: SecretStr | None = Field(default=None, description="Access key of the bucket")
     file_s3_secret: SecretStr | None = Field(default=None, description="Secret of the access key")
+    retention_days: int = Field(
+        default=730,
+        ge=30,
+        le=36_500,
+        description="Days after its end that what a resident told, and the photographs, are kept; then destroyed",
+    )
     courier: bool = Field(default=True, description="Whether this worker delivers notices")
     courier_poll: Span = Field(
         default=timedelta(seconds=5),

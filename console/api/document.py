@@ -26,7 +26,7 @@ from domain.wish import Command as WishCommand
 
 router = APIRouter()
 
-NOUNS = ("cases", "commands", "tasks", "wishes", "feed", "stats", "files", "me")
+NOUNS = ("cases", "commands", "tasks", "wishes", "feed", "stats", "files", "reporters", "me")
 """The modules of this package that have routes, in the order of the document."""
 
 _REF = "#/components/schemas/{model}"
@@ -47,6 +47,7 @@ _TAGS = {
     "feed": "All facts in order",
     "stats": "Rates and counts",
     "files": "Photographs",
+    "reporters": "Who reported a case, and who was shown it",
     "me": "Who I am",
 }
 

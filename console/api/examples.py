@@ -383,6 +383,22 @@ ANSWERS: dict[str, Any] = {
             }
         ]
     },
+    "show_reporter": {"name": "王小明", "phone": "13800001234", "address": "", "erased": False},
+    "list_reveals": {
+        "items": [
+            {
+                "id": "0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d",
+                "at": "2026-11-26T02:00:00Z",
+                "person": "G01-1",
+                "role": "grid_worker",
+                "door": "page",
+                "stream": CASE_ID,
+                "reason": "visit",
+                "words": "",
+            }
+        ],
+        "next": None,
+    },
     "me": {
         "person": "D01-1",
         "name": "周工",

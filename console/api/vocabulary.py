@@ -60,6 +60,8 @@ FIELDS: Mapping[str, str] = {
     "settled_at": "When it was closed on the resident's word 结账",
     "appraised_at": "When the community had scored every department 考评",
     "archived_at": "When its dossier was sealed 归档",
+    "door": "Where it was shown: page, api, command",
+    "words": "Beside the reason, redacted",
     "evidence": "Files by reference and digest; send them first (`upload_files`)",
     "digest": "SHA-256 in hexadecimal; for a signature that of the result it covers",
     "thumb": "Digest of the small picture",

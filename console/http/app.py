@@ -21,7 +21,7 @@ from console.http.pace import Pace, paced
 from console.http.rendering import STATIC, static_digest
 from console.http.site import Site
 
-API = ("cases", "commands", "tasks", "wishes", "feed", "stats", "files", "me", "document")
+API = ("cases", "commands", "tasks", "wishes", "feed", "stats", "files", "reporters", "me", "document")
 """The modules of ``console.api``, each under ``/api/v1``."""
 
 PAGES = (
@@ -41,6 +41,7 @@ PAGES = (
     "ledger",
     "board",
     "tracking",
+    "personal",
     "accounts",
     "registry",
     "rules",

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from console.files.keeping import sweep_uploads
 from console.http.office import Office
+from console.personal import retain
 from domain.errors import Refused
 from runtime.logging import get_logger
 from runtime.pool import AWAY
@@ -17,6 +18,9 @@ from runtime.pool import AWAY
 log = get_logger(__name__)
 
 EVERY = timedelta(hours=1)
+
+_AT_ONCE = 1000
+"""Requests whose personal data one round destroys; what is left the next round takes."""
 
 
 @asynccontextmanager
@@ -36,6 +40,9 @@ async def _rounds(office: Office, every: timedelta) -> None:
             swept = await sweep_uploads(office)
             if swept:
                 log.info("uploads_swept", files=swept)
+            report = await retain(office.pool, office.files.store, days=office.settings.retention_days, most=_AT_ONCE)
+            if report.erased or report.failed:
+                log.info("personal_data_erased", streams=report.erased, files=report.files, failed=len(report.failed))
         except Refused as refused:
             log.warning("upkeep_refused", code=refused.code)
         except AWAY as error:

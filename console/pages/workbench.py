@@ -9,24 +9,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from console import words
 from console.forms.showing import place_of, role_words
-from console.http.acting import row_of
 from console.http.caller import Caller, may, public
 from console.http.rendering import page
 from console.output import language, local, say
 from console.pages.case.opened import number_of
-from console.pages.case.reporter import masked_name, masked_phone
+from console.pages.case.reporter import masked
+from console.personal import reporter_in_full
 from domain.base import Frozen
 from domain.people import Actor, Role
 from domain.rights import Permission
 from domain.zone import OFFICE_ZONE, office_day
 from ledger.log import Connection
-from ledger.vault import EntryErased
 from ledger.work import COUNTED, Fact, Waiting, Work, WorkPage, count_work, last_facts, list_work
 from runtime.logging import get_logger
 
@@ -317,23 +316,6 @@ async def visits(request: Request, caller: _Works, cursor: _Cursor = None) -> Re
     return await _list(request, caller, "work/visits.html", "/work/visits", ("visit",), cursor, limit=_SHORT_PAGE)
 
 
-@router.post("/work/visits/{stream}/call")
-async def call(
-    request: Request,
-    caller: Annotated[Caller, may(Permission.CASE_REPORTER)],
-    stream: Annotated[str, Path(pattern="^case-[0-9a-f]{32}$")],
-) -> Response:
-    """The number to call, for those who may know it; asking for it is written down, what it is never."""
-    async with caller.office.pool.acquire() as conn:
-        row = await row_of(conn, stream)
-        caller.authorize(Permission.CASE_REPORTER, row)
-        found = await _reporter(conn, caller, stream)
-    log.info("reporter_shown", stream=stream, person=caller.person)
-    return page(
-        request, "work/call.html", caller=caller, row=row, stream=stream, number=number_of(stream), reporter=found
-    )
-
-
 # --- what the lists tell beside the task ------------------------------------------------------------------------------
 
 
@@ -373,33 +355,8 @@ async def _for_visits(conn: Connection, caller: Caller, rows: Sequence[Row]) -> 
     reporters = {}
     if caller.may(Permission.CASE_REPORTER):
         for each in rows:
-            reporters[each.work.stream] = (await _reporter(conn, caller, each.work.stream)).masked()
+            reporters[each.work.stream] = masked(await reporter_in_full(conn, caller.office.vault, each.work.stream))
     return {"reporters": reporters, "tried": _by_stream(facts, "visited")}
-
-
-@dataclass(frozen=True)
-class Reporter:
-    """Who reported something; ``erased`` when what was kept has been destroyed."""
-
-    name: str = ""
-    phone: str = ""
-    address: str = ""
-    erased: bool = False
-
-    def masked(self) -> "Reporter":
-        """As much of it as a list may show."""
-        return Reporter(masked_name(self.name), masked_phone(self.phone), erased=self.erased)
-
-
-async def _reporter(conn: Connection, caller: Caller, stream: str) -> Reporter:
-    try:
-        name, phone, address = [
-            await caller.office.vault.read(conn, stream, f"reporter_{each}") or ""
-            for each in ("name", "phone", "address")
-        ]
-    except EntryErased:
-        return Reporter(erased=True)
-    return Reporter(name, phone, address)
 
 
 _MORE = {"/work/inbox": _for_inbox, "/work/signing": _for_signing, "/work/visits": _for_visits}

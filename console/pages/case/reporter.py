@@ -3,24 +3,14 @@
 Owns the masks. What the vault holds leaves this module masked only, and reaches nothing but the page.
 """
 
-from typing import NamedTuple
-
 from console.http.caller import Caller
 from console.pages.case.opened import Opened
+from console.personal import Reporter, reporter_in_full
 from domain.rights import Permission
 from ledger.log import Connection
-from ledger.vault import EntryErased
 
 _SHOWN = 3, 4
 _SHORT = 7
-
-
-class Reporter(NamedTuple):
-    """The reporter, masked; ``erased`` when what was kept has been destroyed."""
-
-    name: str = ""
-    phone: str = ""
-    erased: bool = False
 
 
 def masked_name(name: str) -> str:
@@ -39,14 +29,13 @@ def masked_phone(phone: str) -> str:
     return f"{digits[:front]}****{digits[-back:]}"
 
 
+def masked(found: Reporter) -> Reporter:
+    """As much of the reporter as a page may show without a reason."""
+    return Reporter(masked_name(found.name), masked_phone(found.phone), erased=found.erased)
+
+
 async def reporter_of(caller: Caller, conn: Connection, case: Opened) -> Reporter | None:
     """The reporter of a case to those who may know; None for everybody else and where nobody was named."""
     if case.registered.reporter is None or not caller.reach(Permission.CASE_REPORTER).covers(case.row):
         return None
-    vault = caller.office.vault
-    try:
-        name = await vault.read(conn, case.stream, "reporter_name")
-        phone = await vault.read(conn, case.stream, "reporter_phone")
-    except EntryErased:
-        return Reporter(erased=True)
-    return Reporter(masked_name(name or ""), masked_phone(phone or ""))
+    return masked(await reporter_in_full(conn, caller.office.vault, case.stream))

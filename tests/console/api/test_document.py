@@ -59,6 +59,9 @@ def test_every_operation_says_what_it_does_and_how_it_refuses() -> None:
 def test_every_act_has_an_example_of_what_is_sent() -> None:
     shown: set[str] = set()
     for _, _, operation in operations():
+        if operation["operationId"] == "show_reporter":
+            # It sends a reason, no act.
+            continue
         content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
         shown |= set(content.get("examples", {}))
 

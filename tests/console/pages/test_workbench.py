@@ -118,12 +118,13 @@ async def test_who_visits_sees_a_masked_number_and_the_whole_one_only_when_askin
     assert "金** 139****5678" in page
     assert "1 次" in page
     assert "13912345678" not in page
-    shown = await worker.post(f"/work/visits/{stream}/call")
+    assert f"/cases/{stream}/reporter?reason=visit" in page
+    shown = await worker.post(f"/cases/{stream}/reporter", {"reason": "visit"})
     assert shown.status_code == 200
     assert "tel:13912345678" in shown.text
     assert shown.headers["cache-control"] == "no-store"
     for stranger in ("other-worker", "supervisor", "far-community"):
-        refused = await doors.browser(stranger).post(f"/work/visits/{stream}/call")
+        refused = await doors.browser(stranger).post(f"/cases/{stream}/reporter", {"reason": "visit"})
         assert refused.status_code == 403
         assert "13912345678" not in refused.text
 
