@@ -212,6 +212,7 @@ PERMISSION: Words = {
     "account.own": ("自己的账号", "the own account"),
     "reveal.read": ("查看谁看过反映人资料", "see who was shown what residents told"),
     "personal.erase": ("销毁个人资料", "destroy personal data"),
+    "temporal.decode": ("在流程引擎页面上看明文", "see the engine's data in clear"),
     "personal.export": ("为本人导出个人资料", "export personal data for the person"),
 }
 REVEAL: Words = {

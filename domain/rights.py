@@ -50,6 +50,7 @@ class Permission(StrEnum):
     REVEAL_READ = "reveal.read"
     PERSONAL_ERASE = "personal.erase"
     PERSONAL_EXPORT = "personal.export"
+    TEMPORAL_DECODE = "temporal.decode"
 
 
 def act(kind: str) -> str:
@@ -130,6 +131,7 @@ _DEFAULT: Mapping[str, tuple[Role, ...]] = {
     Permission.REVEAL_READ: (Role.AUDITOR,),
     Permission.PERSONAL_ERASE: (Role.ADMINISTRATOR,),
     Permission.PERSONAL_EXPORT: (Role.ADMINISTRATOR,),
+    Permission.TEMPORAL_DECODE: (Role.ADMINISTRATOR,),
 }
 
 

@@ -61,6 +61,11 @@ class Settings(BaseSettings):
         default=None, description="Temporal address host:port; without it the instance on the data folder is used"
     )
     temporal_namespace: str = Field(default="default", description="Temporal namespace")
+    temporal_ui_origin: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s]+$",
+        description="Origin of Temporal's own pages that may ask /temporal/decode for payloads; without it none may",
+    )
     task_queue: str = Field(default="bihuan", description="Task queue of the workflows and their activities")
     master_key_file: Path | None = Field(
         default=None, description="File with the 32-byte master key of the vault; default <data>/master.key"

@@ -12,6 +12,7 @@ MEANINGS = {
     "database_url": "PostgreSQL 地址；不设则用数据目录上运行的实例",
     "temporal_address": "Temporal 地址 主机：端口；不设则用数据目录上运行的实例",
     "temporal_namespace": "Temporal 命名空间",
+    "temporal_ui_origin": "流程引擎页面的来源（https://主机），只有它可向 /temporal/decode 取明文；不设则都不可",
     "task_queue": "流程及其活动的任务队列",
     "master_key_file": "保密库主密钥文件（32 字节）；默认 <数据目录>/master.key",
     "signing_key_file": "给检查点签名的密钥文件（32 字节）；默认 <数据目录>/signing.key",

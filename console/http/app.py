@@ -42,6 +42,7 @@ PAGES = (
     "board",
     "tracking",
     "personal",
+    "codec",
     "accounts",
     "registry",
     "rules",
