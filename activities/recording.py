@@ -37,10 +37,17 @@ class Recording:
         """Decide and record; safe to repeat, see ``ledger.acting.act``.
 
         Raises, to be tried again, when PostgreSQL is away. A command at which our own code fails is refused with
-        ``command.failed`` and nothing is written: tried for ever, it would stop the process for everybody else.
+        ``command.failed`` and nothing is written: tried for ever, it would stop the process for everybody else. With
+        the database's disk full a person is refused with ``ledger.disk_full``; what time itself or a department's
+        system brings is tried again, for nobody else would bring it.
         """
         try:
             return await act(self._pool, self._worlds, given, self._states)
+        except asyncpg.DiskFullError:
+            _log.error("disk_full", stream=given.stream, command_id=given.command_id)
+            if given.envelope is None:
+                raise
+            return Outcome(seq=given.seq, hash=given.hash, refusal=Refused("ledger.disk_full").refusal)
         except _MISTAKES as error:
             _log.error("act_failed", stream=given.stream, command_id=given.command_id, exc_info=error)
             refusal = Refused("command.failed", command_id=given.command_id).refusal

@@ -52,6 +52,7 @@ COMMANDS: dict[str, Entry] = {
     "rehydrate": Entry("console.commands.rehydrate:command", "用账本恢复流程", "bring workflows back from the ledger"),
     "dossier": Entry("console.commands.dossier:app", "卷宗：出具、离线核验", "closed cases as files, judged anywhere"),
     "audit": Entry("console.commands.audit:app", "核验账本有没有被改动", "is the ledger what was written"),
+    "backup": Entry("console.commands.backup:app", "备份：制作、验证、恢复", "backups: make, prove, restore"),
     "migrate": Entry("console.commands.migrate:command", "升级数据库结构", "bring the database up to date"),
     "upgrade": Entry("console.commands.upgrade:command", "升级前检查未结诉求，切换版本", "check and switch releases"),
     "connector": Entry("console.commands.connector:command", "运行部门对接程序示例", "run the example of a department"),

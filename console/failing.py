@@ -23,7 +23,7 @@ from domain.parsing import expected
 
 DONE, REFUSED, USAGE, PENDING, INFRASTRUCTURE, MISTAKE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 3, 4, 70, 130, 141
 
-_INFRASTRUCTURE = ("instance.", "postgres.", "temporal.", "ledger.schema_", "ledger.migration_")
+_INFRASTRUCTURE = ("instance.", "postgres.", "temporal.", "ledger.schema_", "ledger.migration_", "ledger.disk_")
 
 # Typer keeps its own copy of the class all wrong uses derive from; this is the public way to it.
 _UsageError: type[BaseException] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
@@ -113,6 +113,8 @@ def _server_away(error: BaseException) -> Refused | None:
     """The refusal for a server that went away in the middle of a command; None for any other error."""
     # Looked up, not imported: a command that has not used a library cannot have failed in it.
     postgres, temporal = sys.modules.get("asyncpg"), sys.modules.get("temporalio.service")
+    if postgres is not None and isinstance(error, postgres.DiskFullError):
+        return Refused("ledger.disk_full")
     if postgres is not None and isinstance(
         error,
         (

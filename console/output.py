@@ -6,6 +6,7 @@ is: nothing in it is taken for markup or colour.
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -84,9 +85,24 @@ def remaining(due: datetime | None, at: datetime | None = None) -> str:
     return say(f"已超 {span(left)}", f"{span(left)} over")
 
 
+_FORGING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def visible(text: str) -> str:
+    """The text with what would command a terminal written as its escape; line ends and tabs stay."""
+    return _FORGING.sub(lambda match: repr(match.group())[1:-1], text)
+
+
 def console(*, stderr: bool = False) -> "Console":
-    """Rich on standard output or standard error; wide when nobody's terminal limits it."""
-    from rich.console import Console
+    """Rich on standard output or standard error; wide when nobody's terminal limits it.
+
+    Text that is printed cannot command the terminal, whoever wrote it.
+    """
+    from rich.console import Console as RichConsole
+
+    class Console(RichConsole):
+        def print(self, *objects: Any, **options: Any) -> None:
+            super().print(*(visible(each) if isinstance(each, str) else each for each in objects), **options)
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else _PIPE_WIDTH
@@ -220,14 +236,14 @@ def _cell(value: object) -> "Text":
         return Text(local(value))
     if isinstance(value, Text):
         return value
-    return Text(str(value))
+    return Text(visible(str(value)))
 
 
 def styled(text: str, style: str) -> Any:
     """``text`` in a colour; the text itself always says what the colour says."""
     from rich.text import Text
 
-    return Text(text, style=style)
+    return Text(visible(text), style=style)
 
 
 def show_error(refusal: Refusal) -> None:

@@ -405,8 +405,20 @@ CATALOGUE: dict[str, Entry] = {
         "数据库还有 {count} 个迁移没有执行。", "请执行 bihuan migrate。",
         "{count} migrations have not been applied.", "Run bihuan migrate.",
     ),
+    "ledger.disk_full": Entry(
+        "数据库所在的磁盘已满，未作任何记录。", "请联系管理员清理磁盘，然后重试。",
+        "The disk of the database is full; nothing was recorded.",
+        "Tell the administrator; try again once there is room.",
+    ),
     "feed.bad_cursor": Entry(
         "续读位置无效。", "请使用上一页返回的位置。", "The cursor is not valid.", "Use the one of the last page.",
+    ),
+    "feed.other_line": Entry(
+        "这个续读位置不属于本数据库：账本从备份恢复过，或位置来自别的服务器。",
+        "请从头读取；每条流水的编号不变，可据此去重。",
+        "This place does not belong to this database: the ledger was restored from a backup, or the place is another "
+        "server's.",
+        "Read from the beginning; events keep their ids, by which repeated ones are told.",
     ),
     "vault.content_differs": Entry(
         "同一编号的原始内容与已保存的不同。", "若是另一件诉求，请换外部编号；更正请用“更正”操作。",
@@ -514,6 +526,37 @@ CATALOGUE: dict[str, Entry] = {
     "subject.unknown": Entry(
         "没有保存与这个号码有关的资料。", "请核对号码；旧数据可先执行 bihuan key check 建立索引。",
         "Nothing is kept about this number.", "Check it; bihuan key check makes older requests findable.",
+    ),
+    "backup.exists": Entry(
+        "{path} 已存在，不会覆盖。", "请换一个文件名。", "{path} exists and is not overwritten.", "Give another name.",
+    ),
+    "backup.no_space": Entry(
+        "空间不足，写不下：{path}；没有留下半个文件。", "请清理磁盘或换一个位置后重试。",
+        "No space left for {path}; nothing half-written was left.", "Make room or choose another place, try again.",
+    ),
+    "backup.not_written": Entry(
+        "写不了 {path}（{reason}）。", "请检查目录是否存在、是否有写入权限。",
+        "{path} cannot be written ({reason}).", "Check that the folder exists and may be written.",
+    ),
+    "backup.torn": Entry(
+        "{path} 不是备份，或不完整。", "请换一份备份；制作中断的备份不能使用。",
+        "{path} is no backup, or not all of one.", "Take another one; a backup that was cut short cannot be used.",
+    ),
+    "backup.damaged": Entry(
+        "备份的“{part}”与制作时不同，已停止。", "请换一份备份，并检查存放它的磁盘。",
+        "The part '{part}' of the backup is not what was written.", "Take another one, and check the disk it lay on.",
+    ),
+    "backup.newer": Entry(
+        "{path} 由更新的版本制作。", "请用制作它的版本或更新的版本。",
+        "{path} was made by a later release.", "Use the release that made it, or a later one.",
+    ),
+    "backup.wrong_key": Entry(
+        "这把密钥（{given}）打不开该备份，需要密钥 {wanted}。", "请用 --keys 指定制作备份时的密钥文件。",
+        "This key ({given}) does not open the backup, it needs key {wanted}.", "Give the keys of its day by --keys.",
+    ),
+    "backup.not_empty": Entry(
+        "{path} 里已有内容，不会覆盖。", "请用 --into 指定一个新目录，或准备一个空数据库。",
+        "{path} is not empty and is not overwritten.", "Give a new folder by --into, or an empty database.",
     ),
     # --- running ----------------------------------------------------------------------------------------------
     "instance.folder_in_use": Entry(

@@ -49,12 +49,14 @@ async def act(pool: asyncpg.Pool, worlds: Worlds, given: ActInput, states: State
 
     The same command id again gets the recorded answer. A refusal is an answer too; then nothing was written.
     ``states`` remembers states between acts; without one, and for a sender who gives none, the stream is folded.
+    Within a stream time never goes back: an act whose clock does is recorded at the moment of the event before it.
     Raises ``asyncpg`` and operating system errors when PostgreSQL is away: then nothing was written, or all of it
     was and the next attempt finds it.
     """
     process, states = PROCESSES[given.process], States() if states is None else states
     try:
         async with pool.acquire() as conn:
+            given = await _not_before_its_last(conn, given, states)
             outcome = await _at_once(conn, process, worlds, given, states)
             if outcome is None:
                 async with conn.transaction():
@@ -69,6 +71,20 @@ async def act(pool: asyncpg.Pool, worlds: Worlds, given: ActInput, states: State
         # The same number of the same source was registered under another id.
         refused = Refused("case.already_registered", field="external_id")
         return Outcome(seq=given.seq, hash=given.hash, refusal=refused.refusal)
+
+
+async def _not_before_its_last(conn: Connection, given: ActInput, states: States) -> ActInput:
+    """The act at its own time, or at that of the last event its sender knows where its clock has been set back."""
+    if given.seq == 0:
+        return given
+    last = states.at(given.stream, given.seq, given.hash)
+    if last is None:
+        last = await conn.fetchval("select at from event where stream = $1 and seq = $2", given.stream, given.seq)
+    return _at_least(given, last)
+
+
+def _at_least(given: ActInput, last: datetime | None) -> ActInput:
+    return given if last is None or last <= given.at else given.model_copy(update={"at": last})
 
 
 async def _at_once(
@@ -163,6 +179,8 @@ class _Act:
     async def run(self, state: Any) -> Outcome:
         """Decide and record under the lock; ``state`` is the sender's."""
         state = _folded(self.process, state, self.opened.events)
+        if self.opened.events:
+            self.given = _at_least(self.given, self.opened.events[-1].at)
         content = digest(_content(self.given))
         if (seen := self.opened.command) is not None:
             if seen.digest != content or seen.stream != self.given.stream:
@@ -209,7 +227,7 @@ class _Act:
         head = await write(self, content, [NewEvent.of(uuid.uuid4(), body) for body in bodies], rows)
         if head is None:
             return None
-        self.states.keep(self.given.stream, seq, head, after, plan)
+        self.states.keep(self.given.stream, seq, head, after, plan, at=self.given.at)
         answer = Answer(
             stream=self.given.stream,
             command_id=self.given.command_id,

@@ -65,9 +65,19 @@ class MasterKey:
         return key
 
     @classmethod
+    def of(cls, content: bytes, coming: bytes | None = None) -> Self:
+        """The key whose file holds ``content``, with the one to come; it looks into no file.
+
+        Raises ``ValueError`` for what is no content of such a file.
+        """
+        key, *rest = [content[at : at + KEY_BYTES] for at in range(0, max(len(content), 1), KEY_BYTES)]
+        made = cls(key, rest[0] if rest else None, rest[1:])
+        made._coming = None if coming is None else cls.of(coming)
+        return made
+
+    @classmethod
     def _read(cls, path: Path) -> Self:
-        key, *rest = read_keys(path, missing="vault.key_missing", most=MOST_OLDER + 2)
-        return cls(key, rest[0] if rest else None, rest[1:])
+        return cls.of(b"".join(read_keys(path, missing="vault.key_missing", most=MOST_OLDER + 2)))
 
     @property
     def content(self) -> bytes:

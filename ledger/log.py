@@ -413,25 +413,27 @@ async def streams(conn: Connection, after: str = "", limit: int = 1000) -> list[
 
 @dataclass(frozen=True, order=True)
 class Cursor:
-    """A place in the feed; its text form is ``tx.shown``, which names no case.
+    """A place in the feed; its text form is ``tx.shown`` or ``tx.shown.line``, which names no case.
 
-    ``shown`` is how many events of the transaction ``tx`` lie behind; what a transaction wrote never changes.
+    ``shown`` is how many events of the transaction ``tx`` lie behind; what a transaction wrote never changes. ``line``
+    is the line of numbers the place belongs to: empty until the ledger is restored from a backup, then another.
     """
 
     tx: int
     shown: int
+    line: str = ""
 
     def __str__(self) -> str:
-        return f"{self.tx}.{self.shown}"
+        return f"{self.tx}.{self.shown}" + (f".{self.line}" if self.line else "")
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """The cursor written as ``text``; raises ``Refused`` ``feed.bad_cursor``."""
-        found = re.fullmatch(r"([0-9]{1,20})\.([0-9]{1,10})", text)
+        found = re.fullmatch(r"([0-9]{1,20})\.([0-9]{1,10})(?:\.([0-9a-f]{8}))?", text)
         # Bounded by the columns' own ranges, so that PostgreSQL never sees a number it cannot hold.
         if found is None or int(found[1]) >= 2**64 or int(found[2]) >= 2**31:
             raise Refused("feed.bad_cursor", field="cursor")
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(found[1]), int(found[2]), found[3] or "")
 
     def past(self, event: "Recorded") -> Self:
         """The place behind ``event``, the next one that the feed shows from here."""
@@ -444,9 +446,14 @@ async def feed(conn: Connection, after: Cursor | None, limit: int = 500) -> tupl
     Shows only what no open transaction can still precede, so that a reader who goes on from the returned cursor
     misses nothing; within a stream events come in their order. Returns ``after`` again when there is nothing new.
 
-    The order belongs to one server: cursors do not survive a restore of the database elsewhere.
+    The order belongs to one server: raises ``Refused`` ``feed.other_line`` for a place that was given out before the
+    ledger was restored from a backup, or that this server cannot have given out. The reader then begins anew.
     """
-    place = after or Cursor(0, 0)
+    line = await _line(conn)
+    place = after or Cursor(0, 0, line.name)
+    # Read as a place of this line it would hide, perhaps for ever, what lies before it.
+    if place.line != line.name or place.tx >= line.next_tx:
+        raise Refused("feed.other_line", field="cursor")
     rows = await conn.fetch(
         f"""
         select {_COLUMNS}
@@ -464,6 +471,17 @@ async def feed(conn: Connection, after: Cursor | None, limit: int = 500) -> tupl
     for event in events:
         place = place.past(event)
     return events, place if events else after
+
+
+class _Line(NamedTuple):
+    name: str
+    next_tx: int
+
+
+async def _line(conn: Connection) -> _Line:
+    row = await conn.fetchrow("select name, pg_snapshot_xmax(pg_current_snapshot())::text as next_tx from feed_line")
+    assert row is not None, "0025 writes the one row, and nobody takes it away"
+    return _Line(row["name"], int(row["next_tx"]))
 
 
 def _from_row(row: asyncpg.Record) -> Recorded:

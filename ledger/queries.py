@@ -6,6 +6,7 @@ not write.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -525,3 +526,12 @@ async def latest_streams(conn: Connection, limit: int) -> list[str]:
     """The streams that were written to last, the latest first."""
     rows = await conn.fetch("select stream from event group by stream order by max(tx) desc limit $1", limit)
     return [row["stream"] for row in rows]
+
+
+async def clock_and_newest(conn: Connection) -> tuple[datetime, datetime | None]:
+    """The time by the database's clock, and when the event written last happened; None where there is none."""
+    row = await conn.fetchrow(
+        "select clock_timestamp() as now, (select at from event order by event.tx desc limit 1) as newest"
+    )
+    assert row is not None, "a query without a table returns one row"
+    return row["now"], row["newest"]

@@ -5,13 +5,11 @@ Owns formats, encodings and the limits of a file. Must not know what a column me
 
 import csv
 import io
-import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 from domain.errors import Refused, unreadable
+from ledger.workbook import Cell, read_workbook
 
 SUFFIXES = (".csv", ".xlsx", ".xls", ".ods")
 FILE_LIMIT = 32 * 2**20
@@ -113,43 +111,17 @@ def _csv_sheet(path: Path, data: bytes) -> Sheet:
 
 
 def _workbook(path: Path, data: bytes) -> list[Sheet]:
-    import python_calamine  # only who reads a workbook pays for it
-
-    try:
-        if path.suffix.lower() != ".xls":
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                size = sum(each.file_size for each in archive.infolist())
-            if size > UNPACKED_LIMIT:
-                raise _too_large(path, size, UNPACKED_LIMIT)
-        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-        sheets = []
-        for name in book.sheet_names:
-            sheet = book.get_sheet_by_name(name)
-            _check_size(path, sheet.total_height, sheet.total_width)
-            # Leading empty rows are kept: problems name the row that the writer sees.
-            sheets.append(Sheet(name, _texts(sheet.to_python(skip_empty_area=False))))
-    except (zipfile.BadZipFile, python_calamine.CalamineError, OSError) as error:
-        raise Refused("file.unreadable", path=path.name, reason=type(error).__name__) from None
-    return sheets
+    leaves = read_workbook(data, shown=path.name, rows=ROW_LIMIT, columns=COLUMN_LIMIT, unpacked=UNPACKED_LIMIT)
+    return [Sheet(leaf.name, tuple(tuple(_clean(_text(cell)) for cell in row) for row in leaf.rows)) for leaf in leaves]
 
 
-def _texts(rows: Sequence[Sequence[object]]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(_clean(_text(cell)) for cell in row) for row in rows)
-
-
-def _text(cell: object) -> str:
-    match cell:
-        case bool():
-            return str(cell).lower()
-        case float():
-            # Spreadsheets keep whole numbers as floats.
-            return str(int(cell)) if cell.is_integer() else repr(cell)
-        case datetime() | date() | time():
-            return cell.isoformat()
-        case timedelta() | int() | str():
-            return str(cell)
-        case _:
-            return ""
+def _text(cell: Cell) -> str:
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float):
+        # Spreadsheets keep whole numbers as floats.
+        return str(int(cell)) if cell.is_integer() else repr(cell)
+    return str(cell)
 
 
 def _clean(text: str) -> str:

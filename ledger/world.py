@@ -5,6 +5,7 @@ is under the hash of its last event, so what has been read once stays true for e
 """
 
 from collections import OrderedDict
+from datetime import datetime
 from typing import Any
 
 from domain.process import Plan, World
@@ -83,15 +84,33 @@ class States:
     def __init__(self, most: int = 2000) -> None:
         self._most = most
         self._known: OrderedDict[str, tuple[int, str, Any, Plan]] = OrderedDict()
+        self._at: dict[str, datetime] = {}
 
     def get(self, stream: str, seq: int, hash: str) -> tuple[Any, Plan] | None:  # noqa: A002 - the column's name
         """State and plan of ``stream`` after its event ``seq`` with this hash; None when they are not known here."""
         known = self._known.get(stream)
         return known[2:] if known is not None and known[:2] == (seq, hash) else None
 
-    def keep(self, stream: str, seq: int, hash: str, state: Any, plan: Plan) -> None:  # noqa: A002 - as above
+    def at(self, stream: str, seq: int, hash: str) -> datetime | None:  # noqa: A002 - as above
+        """When the event ``seq`` of ``stream`` with this hash happened; None when that is not known here."""
+        return self._at.get(stream) if self.get(stream, seq, hash) is not None else None
+
+    def keep(
+        self,
+        stream: str,
+        seq: int,
+        hash: str,  # noqa: A002 - as above
+        state: Any,
+        plan: Plan,
+        *,
+        at: datetime | None = None,
+    ) -> None:
         """Remember state and plan of ``stream`` after its event ``seq`` with this hash, in place of earlier ones."""
         self._known[stream] = (seq, hash, state, plan)
         self._known.move_to_end(stream)
+        if at is None:
+            self._at.pop(stream, None)
+        else:
+            self._at[stream] = at
         if len(self._known) > self._most:
-            self._known.popitem(last=False)
+            self._at.pop(self._known.popitem(last=False)[0], None)

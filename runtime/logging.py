@@ -4,12 +4,54 @@ Owns the set-up of structlog and the standard library's logging. Must not decide
 named in the past tense and carry ids and codes as keys, never residents' data.
 """
 
+import io
 import logging
+import re
 import sys
+from collections.abc import Mapping
 from typing import Literal, TextIO
 
 import structlog
-from structlog.types import Processor
+from structlog.types import EventDict, ExcInfo, Processor
+
+# What moves a terminal's cursor, changes its colours or begins a line: only we may write those.
+_FORGING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_FORGING_BUT_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _visible(match: re.Match[str]) -> str:
+    return repr(match.group())[1:-1]
+
+
+def _harmless(value: object) -> object:
+    """The value with every sign that could forge a line or command a terminal written as its escape."""
+    match value:
+        case str():
+            return _FORGING.sub(_visible, value)
+        case Mapping():
+            return {_harmless(name): _harmless(each) for name, each in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_harmless(each) for each in value]
+        case None | bool() | int() | float():
+            return value
+        case _:
+            return _FORGING.sub(_visible, str(value))
+
+
+def _defuse(_logger: object, _method: str, entry: EventDict) -> EventDict:
+    """Nobody who is logged writes lines of their own: one record is one line, but for tracebacks."""
+    # What structlog itself puts in and takes out again, and exceptions, which have a renderer of their own.
+    kept = {name: value for name, value in entry.items() if name.startswith("_") or name in ("exc_info", "stack")}
+    return {str(_harmless(name)): _harmless(value) for name, value in entry.items() if name not in kept} | kept
+
+
+def _traceback(stream: TextIO, error: ExcInfo) -> None:
+    """A traceback whose every line is indented, so that none of them passes for a record."""
+    written = io.StringIO()
+    structlog.dev.plain_traceback(written, error)
+    lines = _FORGING_BUT_LINES.sub(_visible, written.getvalue()).splitlines()
+    stream.write("\n".join(f"  | {line}" for line in lines))
+
 
 _SHARED: tuple[Processor, ...] = (
     structlog.contextvars.merge_contextvars,
@@ -18,6 +60,7 @@ _SHARED: tuple[Processor, ...] = (
     structlog.stdlib.ExtraAdder(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
+    _defuse,
 )
 
 
@@ -56,13 +99,10 @@ def _renderers(form: Literal["console", "json"], target: TextIO) -> list[Process
         transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
         return [
             structlog.processors.ExceptionRenderer(transform),
+            _defuse,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ]
-    return [
-        structlog.dev.ConsoleRenderer(
-            colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=30
-        )
-    ]
+    return [structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=_traceback, pad_event_to=30)]
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -30,9 +30,10 @@ async def facts(
     after: Annotated[
         str | None,
         Query(
-            max_length=31,
-            pattern=r"^[0-9]{1,20}\.[0-9]{1,10}$",
-            description="`next` of the answer before; leave it out to begin with the first fact",
+            max_length=40,
+            pattern=r"^[0-9]{1,20}\.[0-9]{1,10}(\.[0-9a-f]{8})?$",
+            description="`next` of the answer before; leave it out to begin with the first fact. Refused "
+            "(`feed.other_line`) after the office was restored from a backup: begin anew, facts keep their ids",
             examples=["812.4"],
         ),
     ] = None,

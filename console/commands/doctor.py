@@ -29,7 +29,7 @@ from ledger.checkpoints import last_made, waiting
 from ledger.log import Connection
 from ledger.migrate import pending
 from ledger.outbox import health as outbox_health
-from ledger.queries import latest_streams
+from ledger.queries import clock_and_newest, latest_streams
 from ledger.rebuild import differences
 from ledger.registry import read_registry, read_rule_books
 from ledger.signing import SigningKey
@@ -48,6 +48,7 @@ _LITTLE_SPACE, _NO_SPACE = 2 * 1024**3, 200 * 1024**2
 _PATIENCE = timedelta(seconds=4)
 _COURIER_PATIENCE, _LATELY = timedelta(minutes=10), timedelta(days=7)
 _LOOKS, _APART = 4, 0.7
+_SAME_TIME = timedelta(seconds=30)
 _NEAR_HORIZON = timedelta(days=30)
 """Limits of two months are usual; the list of a year is published in the autumn before it."""
 
@@ -235,6 +236,22 @@ async def _calendar(patient: Patient) -> Finding:
         )
         return Finding("WARN", line, remedy)
     return Finding("OK", line)
+
+
+async def _clocks(patient: Patient) -> Finding:
+    if patient.conn is None or not patient.schema_ready:
+        return _NO_DATABASE
+    there, newest = await clock_and_newest(patient.conn)
+    here = datetime.now(UTC)
+    apart, ahead = abs(there - here), newest - there if newest else timedelta(0)
+    remedy = ("请检查各台机器的对时（NTP）。", "Check the clocks of the machines (NTP).")
+    if apart > _SAME_TIME:
+        shown = f"{apart.total_seconds():.0f}"
+        return Finding("WARN", (f"数据库的时钟与本机相差 {shown} 秒", f"the database's clock is {shown} s off"), remedy)
+    if ahead > _SAME_TIME:
+        shown = output.span(ahead)
+        return Finding("WARN", (f"最新的事件在未来（{shown} 之后）", f"the newest event lies {shown} ahead"), remedy)
+    return Finding("OK", ("各处时钟一致", "the clocks agree"))
 
 
 async def _chain(patient: Patient) -> Finding:
@@ -428,6 +445,7 @@ _CHECKS: tuple[tuple[tuple[str, str], Check], ...] = (
     (("数据库", "database"), _postgres),
     (("规则与登记册", "rules and registry"), _rules),
     (("工作日历", "work calendar"), _calendar),
+    (("时钟", "clocks"), _clocks),
     (("账本哈希链", "hash chain"), _chain),
     (("检查点", "checkpoints"), _checkpoints),
     (("查询表", "read models"), _read_models),

@@ -31,7 +31,8 @@ async def _feed(place: Cursor | None, limit: int, follow: bool) -> None:
         left = limit
         while left > 0:
             events, reached = await feed(conn, place, min(left, 500))
-            _show(events, place or Cursor(0, 0))
+            if reached is not None:
+                _show(events, place or Cursor(0, 0, reached.line))
             place = reached
             left -= 0 if follow else len(events)
             if not events:

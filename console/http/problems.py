@@ -56,6 +56,7 @@ _EXACT: Mapping[str, int] = {
     "file.missing": 500,
     "file.spoilt": 500,
     "file.store_away": 503,
+    "ledger.disk_full": 503,
     "task.unknown": 404,
     "command.unknown": 404,
     "request.not_found": 404,
@@ -221,7 +222,8 @@ def install(app: FastAPI) -> None:
 
     async def away(request: Request, error: Exception) -> Response:
         log.warning("server_away", kind=type(error).__name__)
-        return answer_refusal(request, Refused("postgres.unreachable"))
+        full = isinstance(error, asyncpg.DiskFullError)
+        return answer_refusal(request, Refused("ledger.disk_full" if full else "postgres.unreachable"))
 
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(asyncpg.CharacterNotInRepertoireError, _unreadable)

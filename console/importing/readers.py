@@ -9,22 +9,22 @@ import csv
 import io
 import json
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-import python_calamine
-
 from domain.errors import Refused, unreadable
+from ledger.workbook import Cell, read_workbook
 
 FILE_LIMIT = 64 * 2**20
 """Largest file in bytes."""
 
 UNPACKED_LIMIT = 512 * 2**20
 """Largest content of a workbook in bytes after unpacking."""
+
+ROW_LIMIT = 1_048_576
+"""Most rows of a sheet: what a spreadsheet can have."""
 
 COLUMN_LIMIT = 200
 CELL_LIMIT = 100_000
@@ -243,35 +243,19 @@ class _Feed:
 
 
 def _from_xlsx(path: Path, data: bytes, check_header: CheckHeader) -> Iterator[Row | BadRow]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            size = sum(each.file_size for each in archive.infolist())
-        if size > UNPACKED_LIMIT:
-            raise _too_large(path, size, UNPACKED_LIMIT)
-        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-        if not book.sheet_names:
-            raise Refused("import.no_sheet", path=path)
-        sheet = book.get_sheet_by_index(0)
-        if sheet.total_width > COLUMN_LIMIT:
-            raise Refused("import.too_many_columns", columns=sheet.total_width, limit=COLUMN_LIMIT)
-        # Leading empty rows are kept: the numbers in the report are those the sender sees.
-        rows = sheet.to_python(skip_empty_area=False)
-    except (zipfile.BadZipFile, python_calamine.CalamineError, OSError) as error:
-        raise Refused("file.unreadable", path=path, reason=type(error).__name__) from None
-    return _from_table(([_cell_text(cell) for cell in row] for row in rows), check_header)
+    leaves = read_workbook(
+        data, shown=path, rows=ROW_LIMIT, columns=COLUMN_LIMIT, unpacked=UNPACKED_LIMIT, only_first=True
+    )
+    if not leaves:
+        raise Refused("import.no_sheet", path=path)
+    return _from_table(([_cell_text(cell) for cell in row] for row in leaves[0].rows), check_header)
 
 
-def _cell_text(cell: object) -> str:
-    match cell:
-        case float():
-            # Spreadsheets keep whole numbers as floats; a work order 20200106.0 was never written so.
-            return str(int(cell)) if cell.is_integer() else repr(cell)
-        case datetime() | date() | time():
-            return cell.isoformat()
-        case timedelta() | int() | str():
-            return str(cell)
-        case _:
-            return ""
+def _cell_text(cell: Cell) -> str:
+    if isinstance(cell, float):
+        # Spreadsheets keep whole numbers as floats; a work order 20200106.0 was never written so.
+        return str(int(cell)) if cell.is_integer() else repr(cell)
+    return str(cell)
 
 
 def _from_table(records: Iterator[list[str] | Refused], check_header: CheckHeader) -> Iterator[Row | BadRow]:

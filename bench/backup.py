@@ -1,0 +1,287 @@
+"""``python -m bench.backup``: how long an office of a hundred thousand cases takes to copy, to prove and to put back.
+
+Owns the office that is measured: every case has its whole history with a right chain and right read models, most of
+them archived, one in twelve open; some have a reporter in the vault, some a photograph. The three commands run as
+processes of their own, as an operator runs them.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from bench.town import ACTORS, acts_of_a_case, town_registry
+from console.files.store import FolderStore
+from domain.process import ActInput, Envelope, Outcome
+from ledger.acting import act
+from ledger.calendar_files import from_library
+from ledger.calendars import store_calendar
+from ledger.keys import MasterKey
+from ledger.log import canonical, history
+from ledger.migrate import migrate
+from ledger.projection import _NAMES as NOTICE_NAMES
+from ledger.registry import load_registry, store_rule_book
+from ledger.rule_files import example_book
+from ledger.vault import Vault
+from ledger.world import Worlds
+from runtime.leaving import leave
+from runtime.logging import set_up_logging
+from runtime.pool import open_pool
+from runtime.postgres import EmbeddedPostgres
+
+WITH_REPORTER, WITH_PHOTOGRAPH, PHOTOGRAPH = 20, 50, 150_000
+"""One case in so many has a phone in the vault, one in so many a photograph; bytes of a photograph."""
+
+_ROWS = {"case_row": "id", "case_figure": "id", "task": "stream", "clock": "stream"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command as it was run: seconds, most memory in MiB, and what it answered."""
+
+    name: str
+    took: float
+    memory: int
+    answer: dict[str, Any]
+
+
+async def furnish(dsn: str, data: Path, cases: int) -> None:
+    """Fill the ledger at ``dsn`` and the data folder."""
+    await migrate(dsn)
+    conn: asyncpg.Connection = await asyncpg.connect(dsn)
+    pool = await open_pool(dsn, size=2, role="bihuan_app")
+    try:
+        await load_registry(conn, town_registry(), "bench")
+        book = example_book()
+        await store_rule_book(conn, book.version, book.model_dump(mode="json"))
+        await store_calendar(conn, from_library(), by="bench")
+        closed, still_open = await _play(pool, conn, until=None), await _play(pool, conn, until="accept")
+        await _multiply(conn, still_open, cases // 12)
+        await _multiply(conn, closed, cases - cases // 12)
+        await _furnish_people(conn, data)
+        await conn.execute("vacuum analyze")
+    finally:
+        await pool.close()
+        await conn.close()
+
+
+async def _play(pool: asyncpg.Pool, conn: asyncpg.Connection, until: str | None) -> str:
+    """A real case, acted on without an engine."""
+    stream, worlds, last = f"case-{uuid.uuid4().hex}", Worlds(), Outcome(seq=0, hash="")
+    begun = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
+    for number, (who, command) in enumerate(acts_of_a_case()):
+        if command["kind"] == "sign":
+            found = "select body ->> 'digest' from event where stream = $1 and kind = 'verified'"
+            command = {**command, "digest": await conn.fetchval(found, stream)}
+        command_id = str(uuid.uuid4())
+        given = ActInput(
+            process="case",
+            stream=stream,
+            seq=last.seq,
+            hash=last.hash,
+            at=begun + timedelta(hours=number),
+            command_id=command_id,
+            envelope=Envelope(command_id=command_id, actor=ACTORS[who], command=command),
+        )
+        last = await act(pool, worlds, given)
+        assert last.refusal is None, last.refusal
+        if command["kind"] == until:
+            break
+    return stream
+
+
+async def _multiply(conn: asyncpg.Connection, stream: str, number: int) -> None:
+    """So many cases with the history of ``stream``, each with ids, chain and rows of its own."""
+    await conn.execute("drop table if exists made")
+    await conn.execute(
+        """
+        create temporary table made as
+        select 'case-' || replace(gen_random_uuid()::text, '-', '') as stream, ''::text as prev, null::uuid as command
+        from generate_series(1, $1)
+        """,
+        number,
+    )
+    commands = await conn.fetch("select * from command where stream = $1 order by seq_from", stream)
+    events = {event.seq: event for event in await history(conn, stream)}
+    async with conn.transaction():
+        # What the trigger looks for is written below, for all at once.
+        await conn.execute("alter table event disable trigger file_belongs")
+        for command in commands:
+            await conn.execute("update made set command = gen_random_uuid()")
+            for seq in range(command["seq_from"], command["seq_to"] + 1):
+                await _copy_event(conn, events[seq])
+            await conn.execute(
+                """
+                insert into command (id, stream, process, digest, seq_from, seq_to, at)
+                select made.command, made.stream, 'case', $1, $2, $3, $4 from made
+                """,
+                command["digest"],
+                command["seq_from"],
+                command["seq_to"],
+                command["at"],
+            )
+        await conn.execute("alter table event enable trigger file_belongs")
+    for table, column in _ROWS.items():
+        await conn.execute(
+            f"""
+            insert into {table}
+            select filled.* from {table} t cross join made
+            cross join lateral jsonb_populate_record(t, jsonb_build_object('{column}', made.stream)) filled
+            where t.{column} = $1
+            """,
+            stream,
+        )
+    await _copy_notices(conn, stream)
+
+
+async def _copy_event(conn: asyncpg.Connection, event: Any) -> None:
+    at = event.at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    await conn.execute(
+        """
+        with fresh as (select stream, prev, command, gen_random_uuid() as id from made),
+        written as (
+            insert into event (stream, seq, id, kind, at, actor, command_id, body, prev, hash)
+            select stream, $1, id, $2, $3, $4, command, $5::text::jsonb, prev, encode(sha256(convert_to(concat_ws(
+                E'\\n', prev, stream, $1::text, id::text, $2, $6::text, $4, command::text, $5::text
+            ), 'UTF8')), 'hex')
+            from fresh
+            returning stream, hash
+        )
+        update made set prev = written.hash from written where written.stream = made.stream
+        """,
+        event.seq,
+        event.kind,
+        event.at,
+        event.actor,
+        canonical(event.body),
+        at,
+    )
+
+
+async def _copy_notices(conn: asyncpg.Connection, stream: str) -> None:
+    rows = await conn.fetch("select * from notice where stream = $1 order by seq", stream)
+    places = [
+        next(place for place in range(100) if uuid.uuid5(NOTICE_NAMES, f"{stream}:{row['seq']}:{place}") == row["id"])
+        for row in rows
+    ]
+    streams = [row["stream"] for row in await conn.fetch("select stream from made")]
+    for first in range(0, len(streams), 5000):
+        records = [
+            {**row, "id": uuid.uuid5(NOTICE_NAMES, f"{each}:{row['seq']}:{place}"), "stream": each}
+            for each in streams[first : first + 5000]
+            for row, place in zip(rows, places, strict=True)
+        ]
+        if records:
+            columns = list(records[0])
+            await conn.copy_records_to_table(
+                "notice", columns=columns, records=[tuple(record.values()) for record in records]
+            )
+
+
+async def _furnish_people(conn: asyncpg.Connection, data: Path) -> None:
+    vault, store = Vault(MasterKey.load(data / "master.key", create=True)), FolderStore(data / "files")
+    streams = [row["id"] for row in await conn.fetch("select id from case_row order by id")]
+    for stream in streams[::WITH_REPORTER]:
+        await vault.write(conn, stream, {"phone": "139" + f"{secrets.randbelow(10**8):08}"})
+    for stream in streams[::WITH_PHOTOGRAPH]:
+        content = secrets.token_bytes(PHOTOGRAPH)
+        digest = sha256(content).hexdigest()
+        path = store.path_of(digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        await conn.execute(
+            "insert into file (digest, thumb, media_type, bytes, width, height)"
+            " values ($1, $1, 'image/jpeg', $2, 1, 1)",
+            digest,
+            len(content),
+        )
+        await conn.execute(
+            "insert into file_stream (stream, digest, uploaded_by, uploaded_at) values ($1, $2, 'worker', now())",
+            stream,
+            digest,
+        )
+
+
+def run_command(name: str, environment: dict[str, str], *words: str) -> Step:
+    """Run ``bihuan backup`` as a process of its own."""
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "console.cli", "backup", name, *words, "--json"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None, "a pipe was asked for"
+        said = child.stdout.read()
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise SystemExit(f"backup {name}: {child.returncode} {said}")
+    return Step(name, time.perf_counter() - began, used.ru_maxrss // 1024, json.loads(said))
+
+
+def measure(dsn: str, folder: Path) -> list[Step]:
+    """Copy, prove and put back, in this order."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("BIHUAN_")},
+        "BIHUAN_DATABASE_URL": dsn,
+        "BIHUAN_TEMPORAL_ADDRESS": "127.0.0.1:9",
+        "BIHUAN_DATA": str(folder / "data"),
+    }
+    copy, keys = str(folder / "copy.zip"), str(folder / "keys.json")
+    made = run_command("create", environment, copy, "--keys", keys)
+    proved = run_command("verify", environment, copy, "--keys", keys, "--scratch", str(folder))
+    back = run_command("restore", environment, copy, "--keys", keys, "--into", str(folder / "back"))
+    return [made, proved, back]
+
+
+def show(cases: int, furnished: float, steps: Sequence[Step]) -> None:
+    """The figures for people."""
+    made, proved, back = steps
+    print(f"{cases} cases, {made.answer['events']} events, {made.answer['rows']} rows, furnished in {furnished:.0f} s")
+    print(f"create   {made.took:7.1f} s  {made.memory:5} MiB  {made.answer['bytes'] / 2**20:.0f} MiB on disk")
+    print(
+        f"verify   {proved.took:7.1f} s  {proved.memory:5} MiB  restored in {proved.answer['restored_seconds']} s,"
+        f" checked in {proved.answer['checked_seconds']} s: {proved.answer['verdict']}"
+    )
+    print(f"restore  {back.took:7.1f} s  {back.memory:5} MiB")
+
+
+async def _run(cases: int, folder: Path) -> tuple[float, list[Step]]:
+    (folder / "data").mkdir()
+    async with EmbeddedPostgres(folder / "postgres") as server:
+        began = time.perf_counter()
+        await furnish(server.dsn(), folder / "data", cases)
+        furnished = time.perf_counter() - began
+        return furnished, await asyncio.to_thread(measure, server.dsn(), folder)
+
+
+def main() -> None:
+    """Read the arguments, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.backup", description=__doc__)
+    parser.add_argument("--cases", type=int, default=100_000)
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    arguments = parser.parse_args()
+    set_up_logging("warning")
+    with tempfile.TemporaryDirectory(prefix="bihuan-bench-") as folder:
+        furnished, steps = asyncio.run(_run(arguments.cases, Path(folder)))
+    if arguments.json:
+        found = {each.name: {"seconds": each.took, "memory_mib": each.memory, **each.answer} for each in steps}
+        print(json.dumps({"cases": arguments.cases, **found}, ensure_ascii=False))
+    else:
+        show(arguments.cases, furnished, steps)
+    leave(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Backups: making them, proving them, putting them back."""
