@@ -73,7 +73,8 @@ async def prove(reader: Reader, keys: Mapping[str, bytes] | None, scratch: Path 
     if keys is not None:
         opens(reader.manifest, keys)
     place = scratch or Path(tempfile.gettempdir())
-    with room(reader.manifest, place), tempfile.TemporaryDirectory(prefix="bihuan-", dir=place) as at:
+    needed = sum(part.bytes for part in reader.manifest.tables)
+    with room(place, needed), tempfile.TemporaryDirectory(prefix="bihuan-", dir=place) as at:
         began = time.monotonic()
         async with EmbeddedPostgres(Path(at) / "postgres") as server:
             await load(server.dsn(), reader, at, lambda done, rows: told(done, rows + proof.manifest.heads.streams))

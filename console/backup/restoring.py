@@ -28,8 +28,6 @@ from runtime.settings import Settings
 
 _DRAFT = ".restoring"
 _LAST = "postgres"
-
-
 _A_SERVER = 128 * 2**20
 """Bytes an empty server takes, its first log included."""
 
@@ -71,18 +69,15 @@ def opens(manifest: Manifest, keys: Mapping[str, bytes]) -> None:
 
 
 @contextmanager
-def room(manifest: Manifest, place: Path) -> Iterator[None]:
-    """Within, a server with what the backup holds fits into ``place``.
+def room(place: Path, needed: int) -> Iterator[None]:
+    """Within, a server with ``needed`` bytes of rows or files is to fit into ``place``.
 
     Raises ``Refused`` ``backup.no_space`` before anything is written where there is clearly not enough, and when the
     server dies of it later; ``backup.not_written``.
     """
-    rows = sum(part.bytes for part in manifest.tables)
-    files = sum(part.bytes for part in manifest.parts) - rows
     with space(place):
         at = next(each for each in (place, *place.parents) if each.exists())
-        # Rows with their indexes take more room than their text, never less.
-        if shutil.disk_usage(at).free < rows + files + _A_SERVER:
+        if shutil.disk_usage(at).free < needed + _A_SERVER:
             raise Refused("backup.no_space", path=place)
         try:
             yield
@@ -170,7 +165,7 @@ async def _into_server(reader: Reader, settings: Settings, keys: Mapping[str, by
 async def _into_folder(reader: Reader, target: Path, keys: Mapping[str, bytes] | None, told: Told) -> str:
     """Into a new data folder for ``bihuan up``; the database gets its name last."""
     _refuse_used(target)
-    with room(reader.manifest, target), _draft_in(target) as draft:
+    with room(target, sum(part.bytes for part in reader.manifest.parts)), _draft_in(target) as draft:
         if keys is not None:
             put_back(keys, {name: draft / name for name in keys})
         write_files(reader, draft / "files")
