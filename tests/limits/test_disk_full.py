@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import secrets
 import uuid
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -22,28 +23,37 @@ from runtime.pool import AWAY, open_pool
 from runtime.postgres import EmbeddedPostgres
 from tests.console.calling import called, error, value
 from tests.limits.conftest import SmallDisk, filled
-from tests.neighbourhood import ACTORS, GRID, NATURAL_BOOK, ORDINARY, raw_registry
+from tests.neighbourhood import ACTORS, GRID, NATURAL_BOOK, NOON, ORDINARY, raw_registry
 from tests.waiting import eventually
 
 
-async def register(recording: Recording, stream: str) -> Outcome:
-    """A case with a text that takes room."""
+async def register(recording: Recording, stream: str, characters: int) -> Outcome:
+    """A case with a text of so many characters that do not get smaller."""
     command_id = str(uuid.uuid4())
     command = {
         "kind": "register",
         "title": "路面破损",
-        "text": "".join(chr(0x4E00 + secrets.randbelow(20_000)) for _ in range(15_000)),
+        "text": "".join(chr(0x4E00 + secrets.randbelow(20_000)) for _ in range(characters)),
         "grid": GRID,
         "category": ORDINARY,
     }
     envelope = Envelope(command_id=command_id, actor=ACTORS["worker"], command=command)
-    now = datetime.now(UTC)
-    given = ActInput(process="case", stream=stream, seq=0, hash="", at=now, command_id=command_id, envelope=envelope)
+    given = ActInput(process="case", stream=stream, seq=0, hash="", at=NOON, command_id=command_id, envelope=envelope)
     return await recording.act(given)
 
 
+async def let_time_pass(recording: Recording, waiting: Mapping[str, Outcome]) -> None:
+    """Two months later, for each of these cases."""
+    later = NOON + timedelta(days=60)
+    for stream, known in waiting.items():
+        command_id = str(uuid.uuid4())
+        await recording.act(
+            ActInput(process="case", stream=stream, seq=known.seq, hash=known.hash, at=later, command_id=command_id)
+        )
+
+
 async def test_a_full_database_refuses_people_and_is_well_again_with_room(small_disk: SmallDisk) -> None:
-    disk = small_disk(160)
+    disk = small_disk(200)
     async with EmbeddedPostgres(disk / "postgres") as server:
         await migrate(server.dsn())
         conn = await asyncpg.connect(server.dsn())
@@ -51,31 +61,32 @@ async def test_a_full_database_refuses_people_and_is_well_again_with_room(small_
         await store_rule_book(conn, NATURAL_BOOK.version, NATURAL_BOOK.model_dump(mode="json"))
         pool = await open_pool(server.dsn(), size=2, role="bihuan_app")
         recording = Recording(pool)
-        answered, refused = list[str](), set[str]()
         try:
-            with filled(disk, leave=512 * 1024):
-                for number in range(200):
-                    outcome = await register(recording, f"case-{number:03}")
-                    if outcome.refusal is None:
-                        answered.append(f"case-{number:03}")
-                    else:
-                        refused.add(outcome.refusal.code)
-                    if refused:
-                        break
-                assert refused == {"ledger.disk_full"}
+            waiting = {f"case-w{number}": await register(recording, f"case-w{number}", 10) for number in range(30)}
+            answered = set(waiting)
+            # A new file of the server's own log, so that it is the tables which find no room.
+            await conn.execute("checkpoint")
+            await conn.execute("select pg_switch_wal()")
+            await conn.execute("create table beginning ()")
+            with filled(disk, leave=2 * 2**20):
+                refusal = await _until_refused(recording, answered)
+                assert refusal == "ledger.disk_full"
                 # Reading goes on.
                 assert await pool.fetchval("select count(*) from case_row") == len(answered)
-                # Time itself is not refused: nobody else would bring it, so it comes again.
+                # Time is not refused: nobody else would bring it, so it comes again.
                 with pytest.raises(asyncpg.DiskFullError):
                     await fill_up(conn)
+                with pytest.raises(asyncpg.DiskFullError):
+                    await let_time_pass(recording, waiting)
 
             async def works() -> bool:
                 try:
-                    return (await register(recording, "case-later")).refusal is None
+                    return (await register(recording, "case-later", 10)).refusal is None
                 except AWAY:
                     return False
 
             await eventually(works, "acts are taken again")
+            await let_time_pass(recording, waiting)
             assert await verify_chain(conn) == []
             streams = {row["stream"] for row in await conn.fetch("select distinct stream from event")}
             assert streams == {*answered, "case-later"}
@@ -84,6 +95,15 @@ async def test_a_full_database_refuses_people_and_is_well_again_with_room(small_
         finally:
             await pool.close()
             await conn.close()
+
+
+async def _until_refused(recording: Recording, answered: set[str]) -> str:
+    for number in range(200):
+        outcome = await register(recording, f"case-{number}", 15_000)
+        if outcome.refusal is not None:
+            return outcome.refusal.code
+        answered.add(f"case-{number}")
+    return "never"
 
 
 async def fill_up(conn: asyncpg.Connection) -> None:
