@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -30,7 +31,7 @@ from tests.waiting import eventually
 async def register(recording: Recording, stream: str, characters: int) -> Outcome:
     """A case with a text of so many characters that do not get smaller."""
     command_id = str(uuid.uuid4())
-    command = {
+    command: dict[str, Any] = {
         "kind": "register",
         "title": "路面破损",
         "text": "".join(chr(0x4E00 + secrets.randbelow(20_000)) for _ in range(characters)),

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from console.backup.archive import MANIFEST, Reader
+from console.backup.checking import SAMPLE
 from domain.errors import Refused
 from ledger.keys import MasterKey
 from ledger.log import Cursor, feed
@@ -71,7 +72,8 @@ async def test_a_backup_taken_while_acts_go_on_is_one_moment_and_comes_back_whol
     proof = value(await command("backup", "verify", str(copy), "--keys", str(tmp_path / "keys.json")))
     assert (proof["verdict"], proof["wrong"]) == ("OK", [])
     assert proof["checked_streams"] == proof["streams"] >= 3
-    assert proof["opened_entries"] == proof["streams"]
+    # The vault is written before the fact that speaks of it, so the moment may lie between the two.
+    assert proof["opened_entries"] >= min(SAMPLE, proof["streams"])
     assert proof["checked_files"] == 2
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600
