@@ -129,8 +129,19 @@ async def heads(conn: Connection) -> Heads:
 
 
 async def copy_out(conn: asyncpg.Connection, table: Table, sink: Sink) -> None:
-    """Give the rows of a table to ``sink``, each ended by a line feed; the log in the order of its feed."""
-    columns = ", ".join(f'"{name}"' for name in table.columns)
+    """Give the rows of a table to ``sink``, each ended by a line feed; the log in the order of its feed.
+
+    Other places than those in a feed (up to where a checkpoint has looked) say nothing elsewhere and become 0.
+    """
+    other_places = await conn.fetchval(
+        """
+        select coalesce(array_agg(attname::text), '{}')
+        from pg_attribute
+        where attrelid = to_regclass($1) and atttypid = 'xid8'::regtype and attnum > 0 and attname <> 'tx'
+        """,
+        f'public."{table.name}"',
+    )
+    columns = ", ".join("'0'" if name in other_places else f'"{name}"' for name in table.columns)
     order = f' order by "{table.name}".tx' if table.has_places else ""
     order += ", stream, seq" if table.name == "event" else ""
     failed: list[Exception] = []

@@ -11,18 +11,22 @@ from pathlib import Path
 
 from console.backup.archive import space
 from domain.errors import Refused, unreadable
-from ledger.key_file import sync_folder
+from ledger.key_file import read_key, sync_folder
 from ledger.keys import MasterKey, next_file
 from runtime.settings import Settings
 
-MASTER, COMING = "master.key", "master.key.next"
+MASTER, COMING, SIGNING = "master.key", "master.key.next", "signing.key"
 _FORMAT = "bihuan-keys"
 _LIMIT = 64 * 1024
 
 
 def key_files(settings: Settings) -> dict[str, Path]:
     """Where each key of the installation lies, by the name it travels under."""
-    return {MASTER: settings.key_file, COMING: next_file(settings.key_file)}
+    return {
+        MASTER: settings.key_file,
+        COMING: next_file(settings.key_file),
+        SIGNING: settings.signing_file,
+    }
 
 
 def write_keys(settings: Settings, path: Path) -> None:
@@ -31,7 +35,9 @@ def write_keys(settings: Settings, path: Path) -> None:
     Raises ``Refused``: ``backup.exists``, ``backup.no_space``, ``backup.not_written``, and as ``read_keys`` does for
     the files of the keys.
     """
-    found = {name: _content(at).hex() for name, at in key_files(settings).items() if name == MASTER or at.exists()}
+    found = {
+        name: _content(at, name).hex() for name, at in key_files(settings).items() if name == MASTER or at.exists()
+    }
     _write_new(path, json.dumps({"format": _FORMAT, "keys": found}, indent=1).encode() + b"\n")
 
 
@@ -60,7 +66,9 @@ def read_keys(path: Path) -> Mapping[str, bytes]:
     return keys
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, name: str = MASTER) -> bytes:
+    if name == SIGNING:
+        return read_key(path, missing="audit.key_missing")
     return MasterKey.load(path).content
 
 

@@ -8,9 +8,9 @@ from ledger.backup import tables
 
 
 async def all_rows(conn: asyncpg.Connection) -> dict[str, list[str]]:
-    """The rows of every table that is copied, without places in a feed: those belong to one server."""
+    """The rows of every table that is copied, without places of transactions: they belong to one server."""
     found: dict[str, list[str]] = {}
     for table in await tables(conn):
-        rows = await conn.fetch(f"select (to_jsonb(t) - 'tx')::text as row from \"{table.name}\" t")
+        rows = await conn.fetch(f"select (to_jsonb(t) - 'tx' - 'position')::text as row from \"{table.name}\" t")
         found[table.name] = sorted(json.dumps(json.loads(row["row"]), sort_keys=True) for row in rows)
     return found

@@ -87,6 +87,9 @@ async def test_a_backup_taken_while_acts_go_on_is_one_moment_and_comes_back_whol
 async def test_what_was_restored_is_the_office_and_work_goes_on_there(
     small_office: SmallOffice, tmp_path: Path
 ) -> None:
+    await small_office.conn.execute(
+        "insert into checkpoint (number, header, signature, position) values (1, '{}', '', '999999999')"
+    )
     copy, keys, target = await backed_up(tmp_path, "--keys", str(tmp_path / "k")), tmp_path / "k", tmp_path / "new"
     before, old = await all_rows(small_office.conn), (await feed(small_office.conn, None))[0]
 
@@ -101,6 +104,8 @@ async def test_what_was_restored_is_the_office_and_work_goes_on_there(
         try:
             assert await all_rows(conn) == before
             assert await conn.fetchval("select count(*) from session") == 0
+            # The next checkpoint looks at everything: up to where the last one looked says nothing on this server.
+            assert await conn.fetchval("select position::text from checkpoint") == "0"
             await _goes_on(conn, pool, target)
             await _is_guarded(conn, pool)
             await _feeds_everything(conn, [event.id for event in old])
