@@ -63,6 +63,17 @@ def read_command(source: str) -> dict[str, Any]:
     return value
 
 
+def read_secret(path: str) -> str:
+    """The first line of a small file, without its end. Raises ``Refused`` ``file.unreadable``."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(4096).decode().split("\n", 1)[0].rstrip("\r")
+    except OSError as error:
+        raise unreadable(path, error) from None
+    except UnicodeDecodeError:
+        raise Refused("file.unreadable", path=path, reason="UTF-8") from None
+
+
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(_FILE_LIMIT + 1)

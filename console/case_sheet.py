@@ -200,7 +200,7 @@ def _orders(state: Case, registry: Registry) -> None:
 
 
 def _outcome(state: Case) -> None:
-    signatures = "、".join(f"{words.person(each.by)} {output.local(each.at)}" for each in state.signatures)
+    signatures = "、".join(f"{words.person(each.by)} {words.signature(each)}" for each in state.signatures)
     told = {Audience.DEPARTMENT: ("部门", "department"), Audience.RESIDENT: ("居民", "resident")}
     rows: list[tuple[str, str, object]] = [
         ("核查人", "verified by", state.verified_by),

@@ -4,13 +4,13 @@ Owns the sub-commands ``history``, ``do`` and ``new`` of both. Must not know the
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from console import output, words
-from console.acts import actor_for, clean, find_stream, new_command_id, read_command
-from console.session import hand_out, ledger, open_desk
+from console.acts import actor_for, clean, find_stream, new_command_id, read_command, read_secret
+from console.session import hand_out, ledger, open_desk, settings
 from domain.errors import Refused
 from domain.limits import limit
 from domain.people import Actor
@@ -18,10 +18,17 @@ from domain.process import Answer
 from domain.processes import PROCESSES
 from ledger.log import Recorded, history
 
+if TYPE_CHECKING:
+    import asyncpg
+
+_HERE = "127.0.0.1"
+"""Where attempts with a password at the command line come from."""
+
 _QUIET = frozenset(
     {"kind", "at", "by", "rules", "evidence", "wording", "reporter", "place", "found_at", "channel", "rules_version"}
     | {"everyday", "limits", "concluding", "external_id", "rungs", "reckoning", "told", "warn_at", "clocks", "kept"}
     | {"rung", "old_calendar", "justified", "to_arbitration", "provisional", "followed", "about", "action"}
+    | {"confirmation"}
 )
 _LIMIT = re.compile(r"[1-9][0-9]{0,3}(?:m|h|d|wh|wd|wd/min)")
 _TRUTH: dict[str, tuple[tuple[str, str], tuple[str, str]]] = {
@@ -162,10 +169,17 @@ def summary(body: Mapping[str, Any], named: Callable[[str], str] = str, *, cut: 
             shown = " ".join("、".join(called(str(each)) for each in values).split())
             label = f"{output.say(*_LABELS[name])} " if name in _LABELS else ""
             parts.append(label + (shown if len(shown) <= cut else shown[: cut - 3] + "…"))
+    parts += _counted(body)
+    return " · ".join(part for part in parts if part)
+
+
+def _counted(body: Mapping[str, Any]) -> Iterator[str]:
+    """What is told without its content."""
+    if body.get("confirmation"):
+        yield output.say("已凭密码确认", "confirmed by password")
     if body.get("evidence"):
         number = len(body["evidence"]) if isinstance(body["evidence"], list) else 1
-        parts.append(output.say(f"证据 {number} 件", f"{number} piece(s) of evidence"))
-    return " · ".join(part for part in parts if part)
+        yield output.say(f"证据 {number} 件", f"{number} piece(s) of evidence")
 
 
 def _measure(key: str, value: Any) -> str:
@@ -190,20 +204,63 @@ def _limit_text(text: str) -> str:
     return output.say(limit(text).chinese, text) if _LIMIT.fullmatch(text) else text
 
 
-async def do(process: str, name: str, source: str, *, person: str, role: str | None, command_id: str | None) -> None:
+async def do(
+    process: str,
+    name: str,
+    source: str,
+    *,
+    person: str,
+    role: str | None,
+    command_id: str | None,
+    password_file: str | None = None,
+) -> None:
     """Submit the command in the file ``source`` to a process and print the answer.
 
-    Raises ``Refused`` and ``Pending`` (the command id of the message may be given again).
+    ``password_file`` holds the password by which ``person`` confirms a signature; without one the operator answers for
+    it, where the office's settings allow that. Raises ``Refused`` and ``Pending`` (the command id of the message may be
+    given again).
     """
+    from console.confirming import refuse_foreign  # brings cryptography with it, which a list must not wait for
+
     given, chosen = read_command(source), new_command_id(command_id)
+    refuse_foreign(given)
     cleaned = clean(PROCESSES[process], given)
     async with ledger() as pool:
         async with pool.acquire() as conn:
             stream = await find_stream(conn, process, name)
             actor = await actor_for(conn, PROCESSES[process], stream, cleaned.command, person=person, role=role)
+        command = await _confirmed(pool, stream, actor, cleaned.command, chosen, password_file)
         desk = await open_desk(pool)
-        answer = await desk.submit(stream, actor, cleaned.command, command_id=chosen)
+        answer = await desk.submit(stream, actor, command, command_id=chosen)
     _show_answer(process, answer, cleaned.masked, actor, kept=False)
+
+
+async def _confirmed(
+    pool: "asyncpg.Pool",
+    stream: str,
+    actor: Actor,
+    command: dict[str, Any],
+    command_id: str,
+    password_file: str | None,
+) -> dict[str, Any]:
+    """The command, with the confirmation of the signer where one is given or asked for."""
+    from console.access.door import Access
+    from console.confirming import confirmed, is_asked
+    from ledger.signing import SigningKey
+
+    chosen = settings()
+    if command.get("kind") != "sign" or not (password_file or is_asked(chosen, "sign", operator=True)):
+        return command
+    return await confirmed(
+        SigningKey.load(chosen.signing_file),
+        Access.open(pool, chosen).sessions.confirm,
+        stream,
+        actor,
+        command,
+        command_id=command_id,
+        password=read_secret(password_file) if password_file else None,
+        client=_HERE,
+    )
 
 
 async def new(process: str, kind: str, source: str, *, person: str, role: str | None, command_id: str | None) -> None:

@@ -6,7 +6,8 @@ Owns the words of the doors only; the words of roles and stages are the domain's
 from collections.abc import Mapping
 from typing import Any
 
-from console.output import say, styled
+from console.output import local, say, styled
+from domain.case.state import Signature
 from domain.case.vocabulary import LEVEL_NAMES, STAGE_NAMES
 from domain.ladder import CLOCK_NAMES
 from domain.people import ROLE_NAMES, Actor, Role
@@ -176,6 +177,7 @@ ACCESS: Words = {
     "signed_in_by_provider": ("统一身份认证登录", "signed in by the identity provider"),
     "signed_out": ("退出", "signed out"),
     "session_ended": ("结束会话", "sessions ended"),
+    "password_confirmed": ("签字时确认了密码", "confirmed by password"),
     "refused_password": ("密码错误", "wrong password"),
     "refused_disabled": ("停用账号尝试登录", "tried while disabled"),
     "password_changed": ("修改密码", "password changed"),
@@ -257,3 +259,9 @@ def light(code: str | None) -> Any:
     """A light in its word and colour."""
     colours = {"green": "green", "yellow": "yellow", "red": "bold red"}
     return styled(word(LIGHT, code), colours.get(code or "", ""))
+
+
+def signature(given: Signature) -> str:
+    """When somebody signed, and whether they confirmed it."""
+    confirmed = say("（已凭密码确认）", " (confirmed by password)") if given.confirmed else ""
+    return f"{local(given.at)}{confirmed}"

@@ -258,6 +258,21 @@ CATALOGUE: dict[str, Entry] = {
         "处置过这件诉求的人不能自己核查。", "请由另一名网格员核查。",
         "Who handled the case cannot verify it.", "Let another grid worker check.",
     ),
+    "sign.unconfirmed": Entry(
+        "签字前没有确认密码。", "请在签字表单中再输入一次登录密码；接口用 Bihuan-Confirmation 请求头。",
+        "The signature was not confirmed.", "Give your password again; programs send Bihuan-Confirmation.",
+    ),
+    "sign.wrong_password": Entry(
+        "密码不正确，没有签字。", "请重新输入您的登录密码。",
+        "The password is wrong; nothing was signed.", "Give your own password again.",
+    ),
+    "sign.no_password": Entry(
+        "您的账号没有本系统密码，不能确认签字。", "请管理员为您重置一个密码（bihuan user reset），改好后再签。",
+        "Your account has no password here to confirm with.", "Have the administrator reset it, then sign.",
+    ),
+    "sign.slow_down": Entry(
+        "密码错误次数太多。", "请等 {seconds} 秒再签。", "Too many wrong passwords.", "Wait {seconds} s, then sign.",
+    ),
     "sign.handler": Entry(
         "处置过这件诉求的人不能签字。", "请由未参与处置的先锋队长、网格长签字。",
         "Who handled the case cannot sign.", "Let somebody else sign.",

@@ -208,6 +208,11 @@ class Settings(BaseSettings):
         le=timedelta(hours=24),
         description="How long a session lives at most",
     )
+    sign_confirmation: Literal["always", "doors", "never"] = Field(
+        default="doors",
+        description="Who must give the password again when signing a result: everybody, whoever signs at a page or by "
+        "the API, or nobody",
+    )
     oidc_issuer: str | None = Field(
         default=None, description="Address of the identity provider; without it there is none"
     )

@@ -107,6 +107,31 @@ class Sessions:
             await table.record(conn, "signed_in_by_provider", at=at, login=account.login, by=account.person)
             return await self._begin(conn, account, device, at, without_password=True)
 
+    async def confirm(self, person: str, password: str, client: str) -> None:
+        """Make sure that who acts for ``person`` now knows the password; slowed like signing in.
+
+        Raises ``Refused``: ``sign.no_password`` for who has none here, ``sign.wrong_password``, ``sign.slow_down`` with
+        ``seconds``.
+        """
+        async with self._pool.acquire() as conn:
+            account = await table.account_of(conn, person)
+            known = None if account is None else await table.credentials_of(conn, account.login)
+        if known is None or known.password_hash is None or known.account.disabled_at is not None:
+            raise Refused("sign.no_password", field="confirmation")
+        if known.account.must_change:
+            # Whoever made the account knows it as well.
+            raise Refused("sign.no_password", field="confirmation")
+        try:
+            found, trying = await self._checked(known.account.login, password, client)
+        except Refused as refused:
+            if refused.code == "access.slow_down":
+                raise Refused("sign.slow_down", field="confirmation", **refused.refusal.params) from None
+            raise Refused("sign.wrong_password", field="confirmation") from None
+        at = self._clock()
+        async with self._pool.acquire() as conn, conn.transaction():
+            await self._throttle.good(conn, trying, at)
+            await table.record(conn, "password_confirmed", at=at, login=found.login, by=found.person)
+
     async def _checked(self, name: str, password: str, client: str) -> tuple[AccountRow, Attempting]:
         async with self._pool.acquire() as conn:
             trying = await self._throttle.begin(conn, name, client, self._clock())

@@ -14,6 +14,7 @@ from console.api.common import (
     CURSOR,
     ActingAs,
     CaseSheet,
+    ConfirmedWith,
     Done,
     Fact,
     IdempotencyKey,
@@ -31,6 +32,7 @@ from console.api.common import (
     offers_of,
     opened,
     problems,
+    proof_of,
     told,
 )
 from console.api.examples import COMMANDS, REGISTER
@@ -185,11 +187,13 @@ async def act_on_case(
     caller: Annotated[Caller, may(Permission.CASE_ACT)],
     row: Annotated[CaseRow, case_within(Permission.CASE_ACT)],
     key: IdempotencyKey,
+    request: Request,
     body: JsonObject,
     acting_as: ActingAs = None,
+    confirmation: ConfirmedWith = None,
 ) -> Response:
     """Send one command; `kind` says which. The answer is the case as it stood after it, and the facts of this act."""
-    return await acted_on(caller, row.id, body, key, acting_as)
+    return await acted_on(caller, row.id, body, key, acting_as, proof_of(request, confirmation))
 
 
 @router.get(

@@ -3,6 +3,7 @@
 Owns the shapes of ``/api/v1`` that belong to no noun.
 """
 
+import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -18,7 +19,7 @@ from console.acts import clean
 from console.case_sheet import sheet_json
 from console.desk import Pending
 from console.doing import event_json
-from console.http.acting import Acted, open_process, row_of, submit
+from console.http.acting import Acted, Proof, open_process, row_of, submit
 from console.http.caller import Caller, caller_of
 from console.opening import prepare_opening
 from domain.case import CASE
@@ -378,13 +379,18 @@ async def _done(
 
 
 async def acted_on(
-    caller: Caller, stream: str, body: Mapping[str, Any], key: UUID, acting_as: str | None = None
+    caller: Caller,
+    stream: str,
+    body: Mapping[str, Any],
+    key: UUID,
+    acting_as: str | None = None,
+    proof: Proof | None = None,
 ) -> Response:
     """Send one command of the caller; 200 with the answer, or 202 when that is late. Raises as ``submit`` does."""
     check_right(caller, body)
     check_command(stream.partition("-")[0], body)
     try:
-        acted = await submit(caller, stream, body, command_id=str(key), acting_as=acting_as)
+        acted = await submit(caller, stream, body, command_id=str(key), acting_as=acting_as, proof=proof)
     except Pending:
         return late(str(key), stream)
     async with caller.office.pool.acquire() as conn:
@@ -409,6 +415,28 @@ async def opened(
         content = await done(conn, acted)
     where = {"Location": f"/api/v1/{PLURALS[process]}/{acted.answer.stream}"}
     return JSONResponse(content, 200 if acted.repeated else 201, where)
+
+
+ConfirmedWith = Annotated[
+    str | None,
+    Header(
+        alias="Bihuan-Confirmation",
+        max_length=1024,
+        description="Needed by `sign`: the caller's own password once more, as base64 of its UTF-8. It is compared and "
+        "kept nowhere",
+    ),
+]
+
+
+def proof_of(request: Request, given: str | None) -> Proof | None:
+    """What the header says, and where it comes from; None without it, an empty proof for what is no base64."""
+    if given is None:
+        return None
+    try:
+        password = base64.b64decode(given, validate=True).decode()
+    except ValueError:
+        password = ""
+    return Proof(password, request.client.host if request.client else "")
 
 
 PLURALS: Mapping[str, str] = {"case": "cases", "wish": "wishes"}

@@ -216,12 +216,22 @@ def history_(name: CaseName) -> None:
 
 
 @app.command(epilog=SHARED)
-def do(name: CaseName, source: Source, person: Person, role: RoleName = None, command_id: CommandId = None) -> None:
+def do(
+    name: CaseName,
+    source: Source,
+    person: Person,
+    role: RoleName = None,
+    command_id: CommandId = None,
+    password_file: Annotated[
+        str | None,
+        typer.Option(metavar="文件", help="签字人的登录密码所在文件，用来确认签字 / file with the signer's password"),
+    ] = None,
+) -> None:
     """提交任何一步操作（JSON），例如 {"kind": "accept"}。
 
     Submit any command to a case. Free text is normalised, personal data in it is masked.
     """
-    run(doing.do("case", name, source, person=person, role=role, command_id=command_id))
+    run(doing.do("case", name, source, person=person, role=role, command_id=command_id, password_file=password_file))
 
 
 @app.command(epilog=SHARED)

@@ -66,6 +66,7 @@ MEANINGS = {
     "smtp_from": "邮件的发件人",
     "webhook_url": "每条通知都带签名发往这个地址",
     "webhook_secret": "回调签名的密钥，whsec_ 加 base64；更换期间可写两个",
+    "sign_confirmation": "双签字时谁要再输一次密码：always 所有人，doors 网页和接口，never 不要求",
     "worker_deployment": "办理进程按版本区分时的部署名称；不设则不区分",
     "worker_build": "本版办理进程的版本名称；默认为程序版本",
     "worker_versioning": "未结诉求随切换转到新版（auto_upgrade），还是留在原版（pinned）",

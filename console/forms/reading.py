@@ -22,6 +22,8 @@ from domain.zone import OFFICE_ZONE
 
 VARIANT, ACTING_AS, SEEN, NEXT = "_variant", "_as", "_seen", "_next"
 """Names of fields every form carries: the way, the role, the last event that was seen, and where to go afterwards."""
+PASSWORD = "_password"
+"""The field in which a signer gives the password again; it is never shown, kept or sent on."""
 
 _OFFICE_OPENS = time(9)
 _MOST_DAYS = 24
@@ -47,6 +49,7 @@ class Sent:
     acting_as: str | None
     seen: int | None
     onward: str | None
+    password: str = field(default="", repr=False)
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -58,6 +61,7 @@ class Sent:
 def sent(form: FormData, kind: str) -> Sent:
     """What was sent, before anything in it is looked at."""
     written = {name: [each for each in form.getlist(name) if isinstance(each, str)] for name in form}
+    password = (written.pop(PASSWORD, None) or [""])[-1]
     last = {name: values[-1].strip() for name, values in written.items() if values and values[-1].strip()}
     seen = last.get(SEEN, "")
     onward = last.get(NEXT, "")
@@ -69,6 +73,7 @@ def sent(form: FormData, kind: str) -> Sent:
         acting_as=last.get(ACTING_AS),
         seen=int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else None,
         onward=onward if onward.startswith("/") and not onward.startswith(("//", "/\\")) else None,
+        password=password[:1024],
     )
 
 

@@ -9,9 +9,10 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from console import output, words
+from console.confirming import FIELD
 from console.forms.fields import ActForm, Asked, Widget, form_of
 from console.forms.models import bounds, field_of, is_required, longest
-from console.forms.reading import ACTING_AS, SEEN, VARIANT, Sent
+from console.forms.reading import ACTING_AS, PASSWORD, SEEN, VARIANT, Sent
 from domain.errors import Refusal
 from domain.limits import Limit, Unit, limit
 from domain.offers import Choice, Offer
@@ -88,11 +89,18 @@ class ShownForm:
     is_due: bool
     command_id: str | None = None
     refusal: Refusal | None = None
+    confirms: bool = False
 
     @property
     def actor_picks(self) -> list[tuple[str, str, str]]:
         """The roles to choose from as cards show them."""
         return [(each.code, each.text, each.under) for each in self.actors]
+
+    @property
+    def password_refusal(self) -> Refusal | None:
+        """The refusal under the name of the field for the password, where it is about that."""
+        about = self.refusal is not None and self.refusal.field == FIELD
+        return self.refusal.model_copy(update={"field": PASSWORD}) if self.refusal is not None and about else None
 
     @property
     def has_files(self) -> bool:
@@ -125,11 +133,13 @@ def show(
     refusal: Refusal | None = None,
     held: int = 1,
     onward: str | None = None,
+    confirms: bool = False,
 ) -> ShownForm:
     """The form of one way to act; ``offers`` are those of this way, one for each role that has it.
 
     ``action`` is where it is sent, ``seen`` the last event its reader knows of, ``held`` how many roles the person
-    has in all. With ``given`` it shows again what was written, with ``refusal`` why.
+    has in all, ``confirms`` whether the password is asked for again. With ``given`` it shows again what was written,
+    with ``refusal`` why.
     """
     offer = _chosen(offers, given)
     form = form_of(offer.name)
@@ -165,6 +175,7 @@ def show(
         is_due=any(each.task is not None for each in offers),
         command_id=given.command_id if given else None,
         refusal=refusal,
+        confirms=confirms,
     )
 
 

@@ -7,12 +7,13 @@ Owns the choice of the role somebody acts in and the recognition of a repeated a
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from console.acts import choose_actor, clean
 from console.acts import new_command_id as checked_id
+from console.confirming import confirmed, is_asked, recorded, refuse_foreign
 from console.http.caller import Caller
 from console.http.office import Office
 from console.opening import Opening, prepare_opening
@@ -56,6 +57,14 @@ class Acted:
     tracking: str | None = None
 
 
+@dataclass(frozen=True)
+class Proof:
+    """What somebody gives to confirm a signature: the password, and the address it comes from."""
+
+    password: str = field(repr=False)
+    client: str
+
+
 async def row_of(conn: Connection, stream: str) -> CaseRow | WishRow:
     """The case or wish of this id. Raises ``Refused`` ``case.unknown`` or ``wish.unknown``."""
     name = stream.partition("-")[0]
@@ -75,16 +84,19 @@ async def submit(
     *,
     command_id: str | None = None,
     acting_as: str | None = None,
+    proof: Proof | None = None,
 ) -> Acted:
     """Send one command to an open process on behalf of the caller and return what was recorded.
 
     Free text is normalised and redacted. ``acting_as`` is a role, or ``role@place``; without it the one role fits that
-    the rules allow. The same command id again gives the same answer, also when the matter has moved on since.
-    Raises ``Refused``: the rights' refusals, ``person.several_roles``, whatever the rules say; ``Pending`` when the
-    answer is late.
+    the rules allow. ``proof`` is what the caller gave to confirm a signature. The same command id again gives the same
+    answer, also when the matter has moved on since.
+    Raises ``Refused``: the rights' refusals, ``person.several_roles``, those of ``console.confirming``, whatever the
+    rules say; ``Pending`` when the answer is late.
     """
     office, chosen = caller.office, checked_id(command_id)
     process = PROCESSES[process_named(stream)]
+    refuse_foreign(raw)
     cleaned = clean(process, raw)
     async with office.pool.acquire() as conn:
         row = await row_of(conn, stream)
@@ -92,8 +104,28 @@ async def submit(
         actor = known or await _actor(conn, caller, stream, cleaned.command, row, acting_as)
         if known is None:
             await _check_evidence(conn, caller, stream, cleaned.command)
-    answer = await office.desk.submit(stream, actor, cleaned.command, command_id=chosen)
+        before = [] if known is None else await events_of(conn, uuid.UUID(chosen))
+    command = {**cleaned.command, **recorded(before)}
+    if known is None and is_asked(office.settings, str(command.get("kind"))):
+        command = await _confirmed(office, stream, actor, command, chosen, proof)
+    answer = await office.desk.submit(stream, actor, command, command_id=chosen)
     return Acted(answer, actor, cleaned.masked, repeated=known is not None)
+
+
+async def _confirmed(
+    office: Office, stream: str, actor: Actor, command: Mapping[str, Any], command_id: str, proof: Proof | None
+) -> dict[str, Any]:
+    given = proof or Proof("", "")
+    return await confirmed(
+        office.signing,
+        office.access.sessions.confirm,
+        stream,
+        actor,
+        command,
+        command_id=command_id,
+        password=given.password,
+        client=given.client,
+    )
 
 
 async def open_process(

@@ -16,6 +16,7 @@ from console.files.keeping import Files
 from domain.process import World
 from domain.rights import MATRIX, Matrix
 from ledger.log import Connection
+from ledger.signing import SigningKey
 from ledger.vault import MasterKey, Vault
 from ledger.world import Worlds
 from runtime.settings import Settings
@@ -37,6 +38,11 @@ class Office:
     def access(self) -> Access:
         """Accounts, sessions and tokens of this ledger."""
         return Access.open(self.pool, self.settings)
+
+    @cached_property
+    def signing(self) -> SigningKey:
+        """The key by which the office states what signers have confirmed. Raises ``Refused`` ``audit.key_missing``."""
+        return SigningKey.load(self.settings.signing_file)
 
     @cached_property
     def files(self) -> Files:

@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from console.desk import Pending
 from console.forms.reading import Sent, read, sent
 from console.forms.showing import moment_field, only_changes
-from console.http.acting import submit
+from console.http.acting import Proof, submit
 from console.http.caller import Caller, may
 from console.http.problems import status_of
 from console.http.rendering import page
@@ -38,6 +38,7 @@ from console.pages.case.telling import (
     waiting_of,
     way_of,
 )
+from console.pages.signing_in import client_of
 from domain.case.vocabulary import EvidenceKind
 from domain.errors import Refused
 from domain.rights import Permission
@@ -157,7 +158,14 @@ async def _send(request: Request, caller: Caller, stream: str, kind: str, data: 
         raw = await read(data, given, caller)
         if kind == "correct":
             raw = await _changes(caller, stream, given, raw)
-        acted = await submit(caller, stream, raw, command_id=given.command_id, acting_as=given.acting_as)
+        acted = await submit(
+            caller,
+            stream,
+            raw,
+            command_id=given.command_id,
+            acting_as=given.acting_as,
+            proof=Proof(given.password, client_of(request)),
+        )
     except Pending as pending:
         return RedirectResponse(f"/cases/{stream}/pending/{pending.refusal.params['command_id']}", 303)
     except Refused as refused:

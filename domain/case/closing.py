@@ -75,7 +75,7 @@ def sign(draft: Draft, command: c.Sign, world: World) -> None:
     _signer(draft)
     if command.digest != draft.case.digest:
         raise Refused("sign.other_result", field="digest")
-    draft.add(e.Signed, digest=command.digest)
+    draft.add(e.Signed, digest=command.digest, confirmation=command.confirmation)
     if draft.case.stage == Stage.SIGNED:
         draft.stop(ClockKind.SIGN)
         draft.start(ClockKind.FEED_BACK)

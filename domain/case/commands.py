@@ -3,11 +3,13 @@
 from typing import Annotated, Literal
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from domain.base import Frozen
 from domain.case.vocabulary import (
     Arbitration,
     Audience,
+    Confirmation,
     DeclineReason,
     Digest,
     Evidence,
@@ -271,10 +273,12 @@ class Verify(Frozen):
 
 
 class Sign(Frozen):
-    """Sign for the result whose digest is given."""
+    """Sign for the result whose digest is given; the signer confirms it with their password."""
 
     kind: Literal["sign"] = "sign"
     digest: Digest
+    # Put there by the door that has asked for the password. No door takes one from outside, so none documents it.
+    confirmation: SkipJsonSchema[Confirmation | None] = None
 
 
 class RefuseSignature(Frozen):

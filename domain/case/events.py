@@ -13,6 +13,7 @@ from domain.case.time_events import *
 from domain.case.vocabulary import (
     Arbitration,
     Audience,
+    Confirmation,
     DeclineReason,
     Evidence,
     Level,
@@ -198,10 +199,11 @@ class Verified(Event):
 
 
 class Signed(Event):
-    """One of the two signatures over ``digest``."""
+    """One of the two signatures over ``digest``; without ``confirmation`` nobody asked the signer for a password."""
 
     kind: Literal["signed"] = "signed"
     digest: str
+    confirmation: Confirmation | None = None
 
 
 class SignatureRefused(Event):

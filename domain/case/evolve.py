@@ -200,7 +200,7 @@ def _verified(state: Case, event: e.Verified) -> dict[str, Any]:
 
 
 def _signed(state: Case, event: e.Signed) -> dict[str, Any]:
-    signatures = (*state.signatures, Signature(by=event.by, at=event.at))
+    signatures = (*state.signatures, Signature(by=event.by, at=event.at, confirmed=event.confirmation is not None))
     both = len({signature.by.role for signature in signatures}) > 1
     return {"signatures": signatures} | ({"stage": Stage.SIGNED} if both else {})
 

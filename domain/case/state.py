@@ -53,10 +53,11 @@ class Assignment(Recalled):
 
 
 class Signature(Recalled):
-    """Who signed in which role."""
+    """Who signed in which role, and whether they confirmed it with their password."""
 
     by: Actor
     at: Instant
+    confirmed: bool = False
 
 
 class Standstill(Recalled):

@@ -169,6 +169,29 @@ class Evidence(Frozen):
     note: Line | None = None
 
 
+class ConfirmedBy(StrEnum):
+    """How a signer was recognised at the moment of signing."""
+
+    PASSWORD = "password"
+
+
+def _check_signature(value: str) -> str:
+    if len(value) != 128 or any(letter not in "0123456789abcdef" for letter in value):
+        raise PydanticCustomError("digest.malformed", "not an Ed25519 signature")
+    return value
+
+
+class Confirmation(Frozen):
+    """The office's word that the signer confirmed this very signature; ``domain.case.signing`` says what is signed.
+
+    ``key`` is the office's public key, ``signature`` Ed25519 over the statement, both in hexadecimal.
+    """
+
+    method: ConfirmedBy
+    key: Digest
+    signature: Annotated[str, AfterValidator(_check_signature)]
+
+
 class Workload(Frozen):
     """What a department spent on the case (费随事转). Cost in fen; all counts whole numbers."""
 

@@ -239,7 +239,7 @@ def test_another_request_under_the_same_number_is_refused(running: Running) -> N
     assert error["code"] == "vault.content_differs"
 
 
-def test_a_case_goes_from_registration_to_the_two_signatures(running: Running) -> None:
+def test_a_case_goes_from_registration_to_the_two_signatures(running: Running, tmp_path: Path) -> None:
     case = running.dispatched(LEAD)
     running.json("case", "do", case, "-", "--as", "handler", command={"kind": "accept"})
     work = {"measures": f"已修补，问 {PHONE}", "workload": {"people": 2, "minutes": 40}, "evidence": [AFTER]}
@@ -251,6 +251,12 @@ def test_a_case_goes_from_registration_to_the_two_signatures(running: Running) -
     assert (verified["stage"], verified["actor"]["role"]) == ("verified", "grid_worker")
     sheet = running.json("case", "show", case)
     assert [task["role"] for task in sheet["tasks"]] == ["vanguard_captain", "grid_head"]
+    secret = tmp_path / "secret"
+    secret.write_text(running.json("user", "add", "captain")["password"], encoding="utf-8")
+    sign = ("case", "do", case, "-", "--as", "captain", "--password-file", str(secret))
+    # A one-time password is known to whoever made the account: it confirms nothing.
+    unknown = running.refusal(*sign, command={"kind": "sign", "digest": sheet["digest"]})
+    assert unknown["code"] == "sign.no_password"
     for who in ("captain", "head"):
         running.json("case", "do", case, "-", "--as", who, command={"kind": "sign", "digest": sheet["digest"]})
     shown = running.run("case", "show", case).stdout

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from console import output
+from console.confirming import is_asked
 from console.forms.fields import form_of, names_of
 from console.forms.reading import Sent
 from console.forms.showing import ShownForm, show
@@ -141,6 +142,7 @@ def _form(
         refusal=refusal,
         held=len(caller.holds),
         onward=given.onward if given else None,
+        confirms=is_asked(caller.office.settings, offers[0].kind),
     )
 
 

@@ -406,7 +406,7 @@ def outcome_of(case: Opened, names: Names) -> list[tuple[str, str]]:
     """How it ended, as far as it has."""
     state = case.state
     told = {Audience.DEPARTMENT: ("部门", "department"), Audience.RESIDENT: ("居民", "resident")}
-    signed = "；".join(f"{names.actor(each.by)} {output.local(each.at)}" for each in state.signatures)
+    signed = "；".join(f"{names.actor(each.by)} {words.signature(each)}" for each in state.signatures)
     solved = {True: output.say("已解决", "solved"), False: output.say("没解决", "not solved"), None: ""}[state.solved]
     grade = words.word(words.SATISFACTION, state.satisfaction) if state.satisfaction else ""
     rows: list[tuple[str, str, str | None]] = [

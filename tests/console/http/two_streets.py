@@ -250,7 +250,8 @@ async def open_streets(dsn: str, folder: Path) -> AsyncIterator[Streets]:
     finally:
         await owner.close()
     key = MasterKey.load(folder / "master.key", create=True)
-    settings = Settings.load(data=folder, database_url=dsn, temporal_address="127.0.0.1:9")
+    # Whether the password is asked for again has tests of its own (test_signatures).
+    settings = Settings.load(data=folder, database_url=dsn, temporal_address="127.0.0.1:9", sign_confirmation="never")
     pool = await open_pool(dsn, size=6, role="bihuan_app")
     desk = StraightDesk(pool, Vault(key))
     async with open_doors(pool, desk, key, settings, identify=identify) as doors:
