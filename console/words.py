@@ -28,6 +28,12 @@ MODE: Words = {
 }
 LIGHT: Words = {"green": ("正常", "in time"), "yellow": ("临期", "due soon"), "red": ("超期", "overdue")}
 STAGE: Words = {stage.value: names for stage, names in STAGE_NAMES.items()}
+STANDING: Words = {
+    "confirmed": ("凭密码确认，签名有效", "confirmed by password, valid"),
+    "unconfirmed": ("未经密码确认", "not confirmed by password"),
+    "other_key": ("由另一把密钥签名", "signed with another key"),
+    "forged": ("签名与内容不符", "does not belong to what it stands on"),
+}
 LEVEL: Words = {level.value: names for level, names in LEVEL_NAMES.items()}
 SATISFACTION: Words = {
     "very_satisfied": ("非常满意", "very satisfied"),

@@ -18,7 +18,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import JsonValue, ValidationError
@@ -36,6 +36,7 @@ from ledger.log import Connection, Recorded, canonical, canonical_again, chain_h
 from ledger.merkle import climb
 from ledger.packing import pack, unpack
 from ledger.rule_books import read_rule_book
+from ledger.signatures import Standing, standing_of
 from ledger.signing import SigningKey, is_signed
 
 T = TypeVar("T")
@@ -174,6 +175,15 @@ def _sha256(data: bytes) -> str:
 # --- judging ------------------------------------------------------------------------------------------------------
 
 
+class SignedBy(NamedTuple):
+    """One of the two signatures (双签字), voided ones included, and what it is worth by the key of the dossier."""
+
+    person: str
+    role: str
+    at: str
+    standing: Standing
+
+
 @dataclass(frozen=True)
 class Verified:
     """A dossier that is what was signed.
@@ -193,6 +203,7 @@ class Verified:
     calendars: tuple[str, ...]
     has_temporal: bool
     deadlines_agree: bool
+    signatures: tuple[SignedBy, ...]
 
 
 def verify_dossier(data: bytes, *, key: str | None = None) -> Verified:
@@ -298,7 +309,16 @@ def _told(manifest: Mapping[str, Any], files: Mapping[str, bytes], last: Head, s
         calendars=tuple(each["version"] for each in calendars),
         has_temporal=_TEMPORAL in files,
         deadlines_agree=_agrees(files[_EVENTS], calendars, sheet),
+        signatures=tuple(_signatures(last.stream, files[_EVENTS], stated.key)),
     )
+
+
+def _signatures(stream: str, events: bytes, key: str) -> Iterator[SignedBy]:
+    for event in _lines(events):
+        if event["kind"] == "signed":
+            by = event["body"]["by"]
+            standing = standing_of(stream, str(event["command_id"]), event["body"], {key})
+            yield SignedBy(str(by["person"]), str(by["role"]), str(event["at"]), standing)
 
 
 def _lines(data: bytes) -> Iterator[Any]:
@@ -312,8 +332,8 @@ def _in(folder: str, files: Mapping[str, bytes]) -> Iterator[bytes]:
 
 def _agrees(events: bytes, calendars: Sequence[Any], sheet: object) -> bool:
     try:
-        facts = [CASE.event.validate_python(each["body"]) for each in _lines(events)]
-        known = {each["version"]: WorkCalendar.model_validate(each) for each in calendars}
+        facts = [CASE.read_event(each["body"]) for each in _lines(events)]
+        known = {each["version"]: WorkCalendar.model_validate(each, extra="ignore") for each in calendars}
         return bool(_sheet(facts, known) == sheet)
     except (ValidationError, Refused):
         # Written by a release that told it otherwise; what was told then is signed and stands.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from console import output
+from console import output, words
 from console.acts import find_stream
 from console.session import SHARED, ledger, run, settings
 from domain.errors import Refused, unreadable
@@ -152,6 +152,7 @@ def _as_json(told: Verified) -> dict[str, object]:
         "calendars": told.calendars,
         "temporal": told.has_temporal,
         "deadlines_agree": told.deadlines_agree,
+        "signatures": [each._asdict() for each in told.signatures],
     }
 
 
@@ -174,6 +175,14 @@ def _draw(told: Verified, title: str, *, compared: bool = True) -> None:
             ("日历", "calendars", "、".join(told.calendars)),
             ("流程引擎历史", "Temporal's history", yes_no[0 if told.has_temporal else 1]),
             ("签名公钥", "public key", told.key),
+            *(
+                (
+                    "双签字",
+                    "signature",
+                    f"{words.role(each.role)} {each.person}：{words.word(words.STANDING, each.standing)}",
+                )
+                for each in told.signatures
+            ),
         ]
     )
     if not told.deadlines_agree:

@@ -1,5 +1,6 @@
 """Dossiers: one file that proves a case by itself, and shows every change."""
 
+import dataclasses
 import io
 import json
 import random
@@ -10,6 +11,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from domain.case.events import Signed
+from domain.case.vocabulary import Confirmation, ConfirmedBy
 from domain.errors import Refused
 from domain.rules import RuleBook
 from ledger.calendars import store_calendar
@@ -18,6 +21,7 @@ from ledger.dossier import Verified, create_dossier, verify_dossier
 from ledger.log import NewEvent, canonical
 from ledger.packing import pack, unpack
 from ledger.registry import store_rule_book
+from ledger.signatures import Standing
 from ledger.signing import SigningKey
 from tests.domain.routes import working_until
 from tests.domain.spec import Story
@@ -62,6 +66,27 @@ async def test_a_dossier_holds_what_the_case_was_and_proves_it_without_the_datab
     assert told.deadlines_agree
     assert told.has_temporal
     assert told.ended_at == story.events[-1].at
+    assert [(each.person, each.standing) for each in told.signatures] == [
+        ("captain", Standing.UNCONFIRMED),
+        ("head", Standing.UNCONFIRMED),
+    ]
+
+
+async def test_a_signature_that_was_put_there_is_told_from_one_that_was_confirmed(conn: asyncpg.Connection) -> None:
+    """The chain holds, for it was written like this: what it lacks is the office's word."""
+    invented = Confirmation(method=ConfirmedBy.PASSWORD, key=KEY.public, signature="00" * 64)
+    story = working_until("appraised").left_alone()
+    events = tuple(
+        each.model_copy(update={"confirmation": invented})
+        if isinstance(each, Signed) and each.by.person == "head"
+        else each
+        for each in story.events
+    )
+    await record(conn, dataclasses.replace(story, events=events))
+
+    told = verify_dossier(await create_dossier(conn, STREAM, KEY))
+
+    assert [each.standing for each in told.signatures] == [Standing.UNCONFIRMED, Standing.FORGED]
 
 
 async def test_the_same_case_gives_the_same_bytes(over: asyncpg.Connection) -> None:
