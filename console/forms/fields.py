@@ -363,6 +363,7 @@ FORMS: Mapping[str, ActForm] = {
         ("签字", "Sign"),
         ("同意并签字", "Agree and sign"),
         says=("对处置结果和核查证据负责；另一人签字后生效。", "For result and evidence; two signatures."),
+        unasked={"confirmation": "the door makes it of the password, which is no field of the command"},
     ),
     "refuse_signature": ActForm(
         ("拒签", "Refuse to sign"), ("拒签", "Refuse"), (_line("reason", "理由", "Reason"),),
