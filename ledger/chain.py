@@ -97,6 +97,9 @@ async def walk(
     after every page.
     """
     walked = walked if walked is not None else Walked()
+    # The rows are read in the order of an index: the planner, who thinks of the whole, would rather sort a log of any
+    # size first, on the disk and for longer than a statement may take.
+    await conn.execute("set local enable_sort = off")
     newest = int(await conn.fetchval("select pg_snapshot_xmax(pg_current_snapshot())::text"))
     beside: list[Finding] = []
     commands = _told_by_commands(await conn.cursor(_COMMANDS, stream), beside)
