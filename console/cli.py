@@ -22,6 +22,7 @@ import typer.core
 from console import failing
 from console.session import SHARED, Options, options, use
 from domain.errors import Refused
+from ledger.whence import Whence, coming_from
 
 
 class Entry(NamedTuple):
@@ -62,6 +63,7 @@ COMMANDS: dict[str, Entry] = {
     "subject": Entry("console.commands.subject:app", "为本人导出所存的个人资料", "what is kept about one resident"),
     "erase": Entry("console.commands.erase:command", "销毁一件已办结诉求的个人资料", "destroy what a request keeps"),
     "retention": Entry("console.commands.retention:command", "销毁保存期满的个人资料", "destroy what was kept long"),
+    "security": Entry("console.commands.security:app", "安全日志：查看、校验、清理", "the security log: read, verify"),
     "openapi": Entry("console.commands.openapi:command", "输出 HTTP 接口文档", "print the document of the HTTP API"),
     "settings": Entry("console.commands.settings:command", "全部设置、默认值和含义", "every setting and its meaning"),
 }
@@ -166,6 +168,11 @@ def _name_panels() -> None:
     rich_utils.COMMANDS_PANEL_TITLE = "命令 Commands"
 
 
+def _name_of(words: Sequence[str]) -> str:
+    """The command without what was given to it."""
+    return " ".join(("bihuan", *words[: 2 if words[0] in GROUPS else 1]))
+
+
 def execute(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; everything that goes wrong has been said."""
     # So that a mistake in the shared options themselves is already told in the wanted form.
@@ -179,7 +186,8 @@ def execute(arguments: Sequence[str]) -> int:
             raise Refused("cli.unknown_command", field=words[0], name=words[0], known=", ".join(COMMANDS))
         if "--help" in words:
             _name_panels()
-        code = root().main(args=words, prog_name="bihuan", standalone_mode=False)
+        with coming_from(lambda: Whence(place=_name_of(words), source="local")):
+            code = root().main(args=words, prog_name="bihuan", standalone_mode=False)
     except BaseException as error:  # noqa: BLE001 - the last place where anything can be said
         return failing.tell(error)
     return code if isinstance(code, int) else 0

@@ -1108,6 +1108,20 @@ CATALOGUE: dict[str, Entry] = {
         "没有启用统一身份认证。", "请管理员设置 BIHUAN_OIDC_ISSUER 等，并安装附加组件 oidc。",
         "Signing in by an identity provider is not set up.", "Set BIHUAN_OIDC_ISSUER and install the extra oidc.",
     ),
+    "access.roles_apart": Entry(
+        "{person} 在登记册中是{role}，不能同时是管理员。", "请由另一个人担任管理员，或先在登记册中结束该任职。",
+        "{person} is {role_en} in the registry and cannot be an administrator at the same time.",
+        "Choose somebody else, or end that assignment in the registry first.",
+    ),
+    "registry.administrator_apart": Entry(
+        "{person} 的账号是管理员，不能在登记册中同时担任{role}。", "请把该任职交给别人，或先停用这个管理员账号。",
+        "The account of {person} is an administrator's; they cannot be {role_en} in the registry.",
+        "Give that role to somebody else, or disable the account first.",
+    ),
+    "security.kept_longer": Entry(
+        "安全日志至少保留 {days} 天。", "请把保留期改为不少于 {days} 天。",
+        "The security log is kept for {days} days at least.", "Choose a period that is not shorter.",
+    ),
     "access.provider_failed": Entry(
         "统一身份认证没有成功（{reason}）。", "请重试，或改用密码登录；持续出现请联系管理员。",
         "The identity provider did not confirm you ({reason}).", "Try again or use your password.",

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from domain.errors import Refused
 from domain.limits import Limit
-from domain.people import Role
+from domain.people import ADMINISTRATIVE, ROLE_NAMES, Role
 from domain.registry import (
     Assignment,
     Category,
@@ -312,7 +312,7 @@ def _cycles(rows: Sequence[tuple[Organisation, Where]] | Sequence[tuple[Category
             yield problem("registry.parent_cycle", where, "parent", entry.code)
 
 
-_EVERYWHERE = frozenset({Role.SUPERVISOR, Role.AUDITOR, Role.ADMINISTRATOR, Role.HOTLINE, Role.RESIDENT})
+_EVERYWHERE = frozenset({Role.SUPERVISOR, Role.HOTLINE, Role.RESIDENT, *ADMINISTRATIVE})
 
 
 def _check_assignments(read: _Read) -> Iterator[Problem]:
@@ -337,6 +337,19 @@ def _check_assignments(read: _Read) -> Iterator[Problem]:
     )
 
 
+def _check_separation(read: _Read) -> Iterator[Problem]:
+    """三员分立: two administrative roles in one person's hands, on whichever day."""
+    held: dict[str, list[tuple[Assignment, Where]]] = {}
+    for entry, where in read.of(Assignment):
+        if entry.role in ADMINISTRATIVE:
+            others = held.setdefault(entry.person, [])
+            for other, at in others:
+                if other.role is not entry.role and other.overlaps(entry):
+                    yield problem("registry.roles_apart", where, "role", ROLE_NAMES[entry.role][0], at)
+                    break
+            others.append((entry, where))
+
+
 def _problems(read: _Read, bounds: GridBounds) -> list[Problem]:
     found = list(read.problems)
     for model, field in ((Organisation, "code"), (Grid, "code"), (Category, "code"), (Person, "id")):
@@ -346,6 +359,7 @@ def _problems(read: _Read, bounds: GridBounds) -> list[Problem]:
     found += _check_grids(read, bounds)
     found += _check_categories(read)
     found += _check_assignments(read)
+    found += _check_separation(read)
     return found
 
 

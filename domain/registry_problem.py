@@ -158,6 +158,12 @@ PROBLEMS: dict[str, ProblemText] = {
         "请填写 organisation 或 grid",
         "fill in organisation or grid",
     ),
+    "registry.roles_apart": ProblemText(
+        "同一人不能同时担任管理员、安全管理员、审计员中的两种（{value}），另一处在 {hint}",
+        "nobody may be two of administrator, security administrator and auditor at the same time ({value}), see {hint}",
+        "请把其中一种交给别人，或让有效期不重叠",
+        "give one of them to somebody else, or make their validity dates not overlap",
+    ),
     "registry.overlapping_assignment": ProblemText(
         "同一人员的同一任职重复，另一处在 {hint}",
         "the same assignment overlaps with the one at {hint}",

@@ -18,7 +18,8 @@ _GRID = (Role.GRID_WORKER, Role.GRID_HEAD, Role.VANGUARD_CAPTAIN)
 _DEPARTMENT = (Role.DEPARTMENT_HANDLER, Role.DEPARTMENT_HEAD)
 _OFFICE = (Role.COMMUNITY, Role.STREET_DISPATCHER)
 _STAFF = (*_GRID, *_OFFICE, *_DEPARTMENT, Role.SUPERVISOR, Role.HOTLINE, Role.AUDITOR)
-_EVERYBODY = (*_STAFF, Role.ADMINISTRATOR)
+_ADMINISTRATORS = (Role.ADMINISTRATOR, Role.SECURITY_ADMINISTRATOR)
+_EVERYBODY = (*_STAFF, *_ADMINISTRATORS)
 
 
 class Permission(StrEnum):
@@ -46,6 +47,7 @@ class Permission(StrEnum):
     CALENDAR_READ = "calendar.read"
     CALENDAR_WRITE = "calendar.write"
     ACCOUNT_MANAGE = "account.manage"
+    SECURITY_READ = "security.read"
     OWN_ACCOUNT = "account.own"
     REVEAL_READ = "reveal.read"
     PERSONAL_ERASE = "personal.erase"
@@ -120,13 +122,14 @@ _DEFAULT: Mapping[str, tuple[Role, ...]] = {
     Permission.STATS_READ: (*_OFFICE, Role.DEPARTMENT_HEAD, Role.SUPERVISOR, Role.AUDITOR),
     Permission.BOARD_READ: (*_OFFICE, Role.DEPARTMENT_HEAD, Role.SUPERVISOR, Role.AUDITOR),
     Permission.BOARD_LINK: (Role.SUPERVISOR, Role.STREET_DISPATCHER),
-    Permission.REGISTRY_READ: (Role.ADMINISTRATOR, Role.SUPERVISOR, Role.STREET_DISPATCHER, Role.AUDITOR),
-    Permission.REGISTRY_WRITE: (Role.ADMINISTRATOR,),
+    Permission.REGISTRY_READ: (*_ADMINISTRATORS, Role.SUPERVISOR, Role.STREET_DISPATCHER, Role.AUDITOR),
+    Permission.REGISTRY_WRITE: _ADMINISTRATORS,
     Permission.RULES_READ: _EVERYBODY,
     Permission.RULES_WRITE: (Role.ADMINISTRATOR,),
     Permission.CALENDAR_READ: _EVERYBODY,
     Permission.CALENDAR_WRITE: (Role.ADMINISTRATOR,),
-    Permission.ACCOUNT_MANAGE: (Role.ADMINISTRATOR,),
+    Permission.ACCOUNT_MANAGE: _ADMINISTRATORS,
+    Permission.SECURITY_READ: (Role.AUDITOR,),
     Permission.OWN_ACCOUNT: _EVERYBODY,
     Permission.REVEAL_READ: (Role.AUDITOR,),
     Permission.PERSONAL_ERASE: (Role.ADMINISTRATOR,),
@@ -167,6 +170,16 @@ MATRIX = Matrix(
     }
 )
 """The matrix an office starts with (DOMAIN §3)."""
+
+APART = Matrix(
+    roles={
+        **MATRIX.roles,
+        Permission.ACCOUNT_MANAGE: (Role.SECURITY_ADMINISTRATOR,),
+        Permission.REGISTRY_WRITE: (Role.SECURITY_ADMINISTRATOR,),
+    }
+)
+"""The matrix of an office that keeps administration in three hands: who may come in and as what (security
+administrator), by which rules and days the office works (administrator), and who looks at the records (auditor)."""
 
 
 class Located(Protocol):

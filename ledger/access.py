@@ -69,17 +69,6 @@ class TokenRow(Frozen):
     last_used_at: datetime | None
 
 
-class RecordRow(Frozen):
-    """One line of what happened to accounts."""
-
-    id: int
-    at: datetime
-    kind: str
-    login: str | None
-    by_person: str | None
-    note: str | None
-
-
 class Attempt(Frozen):
     """What is remembered of the attempts under one name."""
 
@@ -202,6 +191,16 @@ async def there_is_an_administrator(conn: Connection) -> bool:
     return bool(
         await conn.fetchval("select exists (select from account where is_administrator and disabled_at is null)")
     )
+
+
+async def administrators_among(conn: Connection, people: Sequence[str]) -> tuple[str, ...]:
+    """Those of these people whose account is an administrator's and in force."""
+    rows = await conn.fetch(
+        "select person from account where is_administrator and disabled_at is null and person = any($1::text[])"
+        " order by person",
+        list(people),
+    )
+    return tuple(row["person"] for row in rows)
 
 
 async def lock_accounts(conn: Connection) -> None:
@@ -532,41 +531,3 @@ async def take_back_attempt(conn: Connection, digests: Sequence[bytes]) -> None:
 async def start_anew(conn: Connection, digest: bytes, at: datetime) -> None:
     """Under this name somebody has got in: nothing counts against it any more."""
     await conn.execute("update sign_in_attempt set failures = 0, good_at = $2 where digest = $1", digest, at)
-
-
-# --- the record ---------------------------------------------------------------------------------------------------
-
-
-async def record(
-    conn: Connection, kind: str, *, at: datetime, login: str | None, by: str | None, note: str | None = None
-) -> None:
-    """Write down what happened to an account; ``note`` never holds a secret or a resident's data."""
-    await conn.execute(
-        "insert into access_record (at, kind, login, by_person, note) values ($1, $2, $3, $4, $5)",
-        at,
-        kind,
-        login,
-        by,
-        note,
-    )
-
-
-async def list_records(
-    conn: Connection, *, login: str | None = None, limit: int = 50, before: int | None = None
-) -> tuple[tuple[RecordRow, ...], int | None]:
-    """One page of what happened, the youngest first, of one login name or of all, and where the next page goes on."""
-    rows = await conn.fetch(
-        """
-        select id, at, kind, login, by_person, note
-        from access_record
-        where ($1::text is null or login = $1)
-          and ($2::bigint is null or id < $2)
-        order by id desc
-        limit $3
-        """,
-        login,
-        before,
-        bounded(limit) + 1,
-    )
-    found = tuple(RecordRow(**dict(row)) for row in rows[:limit])
-    return found, found[-1].id if len(rows) > limit else None

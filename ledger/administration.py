@@ -14,6 +14,8 @@ from domain.base import Frozen
 from domain.errors import Refused
 from domain.limits import Instant
 from ledger.log import Connection
+from ledger.security import Kind, record
+from ledger.whence import NOBODY
 
 KEPT_FOR = timedelta(days=1)
 """How long a file waits to be confirmed."""
@@ -101,21 +103,30 @@ _RUN = """
 
 async def begin_run(conn: Connection, run: Run) -> bool:
     """Write down that a run begins; False when it was written down before: a form sent twice begins one run."""
-    made = await conn.fetchval(
-        """
-        insert into adoption_run (id, person, rules, calendar, reason, started_at, told_at)
-        values ($1, $2, $3, $4, $5, $6, $6)
-        on conflict (id) do nothing
-        returning true
-        """,
-        run.id,
-        run.person,
-        run.rules,
-        run.calendar,
-        run.reason,
-        run.started_at,
-    )
+    async with conn.transaction():
+        made = await conn.fetchval(
+            """
+            insert into adoption_run (id, person, rules, calendar, reason, started_at, told_at)
+            values ($1, $2, $3, $4, $5, $6, $6)
+            on conflict (id) do nothing
+            returning true
+            """,
+            run.id,
+            run.person,
+            run.rules,
+            run.calendar,
+            run.reason,
+            run.started_at,
+        )
+        if made:
+            await record_adoption(conn, run.person, rules=run.rules, calendar=run.calendar)
     return bool(made)
+
+
+async def record_adoption(conn: Connection, person: str, *, rules: str | None, calendar: str | None) -> None:
+    """A line of the security log: rules or a calendar begin to reach open cases."""
+    detail = {"rules": rules or NOBODY, "calendar": calendar or NOBODY}
+    await record(conn, Kind.RULES_ADOPTED, actor=person, detail=detail)
 
 
 async def tell_run(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from domain.calendar import WorkCalendar
 from domain.errors import Refused
 from ledger.log import Connection, digest
+from ledger.security import Kind, record
 from ledger.versions import CALENDARS
 
 _LOCK = "calendar"
@@ -35,9 +36,11 @@ async def store_calendar(
     """
     async with conn.transaction():
         await _lock(conn)
-        await _keep(conn, calendar)
-        if choose and await conn.fetchval(_CURRENT) != calendar.version:
+        new = await _keep(conn, calendar)
+        chosen = choose and await conn.fetchval(_CURRENT) != calendar.version
+        if chosen:
             await _choose(conn, calendar.version, by)
+        await _recorded(conn, calendar, by, new=new, chosen=chosen)
 
 
 async def replace_calendar(conn: Connection, calendar: WorkCalendar, *, current: str | None, by: str) -> None:
@@ -50,16 +53,25 @@ async def replace_calendar(conn: Connection, calendar: WorkCalendar, *, current:
         found = await conn.fetchval(_CURRENT)
         if found != current:
             raise Refused("calendar.moved_on", current=found)
-        await _keep(conn, calendar)
+        new = await _keep(conn, calendar)
         if found != calendar.version:
             await _choose(conn, calendar.version, by)
+        await _recorded(conn, calendar, by, new=new, chosen=found != calendar.version)
+
+
+async def _recorded(conn: Connection, calendar: WorkCalendar, by: str, *, new: bool, chosen: bool) -> None:
+    """A line of the security log, where anything has changed."""
+    if new or chosen:
+        detail = {"new": new, "chosen": chosen}
+        await record(conn, Kind.CALENDAR_STORED, actor=by, subject=calendar.version, detail=detail)
 
 
 async def _lock(conn: Connection) -> None:
     await conn.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", _LOCK)
 
 
-async def _keep(conn: Connection, calendar: WorkCalendar) -> None:
+async def _keep(conn: Connection, calendar: WorkCalendar) -> bool:
+    """Keep the calendar; False when it was kept already."""
     body = calendar.model_dump(mode="json")
     content = digest(body)
     known = await conn.fetchval("select digest from calendar where version = $1", calendar.version)
@@ -72,6 +84,7 @@ async def _keep(conn: Connection, calendar: WorkCalendar) -> None:
         )
     elif known != content:
         raise Refused("calendar.version_exists", field="version", version=calendar.version)
+    return known is None
 
 
 async def check_version(conn: Connection, calendar: WorkCalendar) -> None:

@@ -16,6 +16,7 @@ from domain.privacy import EraseReason
 from ledger.files import files_of_stream, let_go
 from ledger.log import Connection
 from ledger.paging import Page, Where, bounded, fetch, page_of, read_cursor, write_cursor
+from ledger.security import Kind, record
 
 _NOT_FINISHED = "BH024"
 
@@ -61,7 +62,11 @@ async def erase(
     """
     digests = [each.digest for each in await files_of_stream(conn, stream)]
     try:
-        await conn.execute("select vault_erase($1, $2, $3, $4, $5)", stream, at, person, reason.value, words)
+        async with conn.transaction():
+            await conn.execute("select vault_erase($1, $2, $3, $4, $5)", stream, at, person, reason.value, words)
+            recorded = await erasure_of(conn, stream)
+            if recorded is not None and recorded.at == at:
+                await record(conn, Kind.ERASED, actor=person, subject=stream, detail={"reason": reason.value}, at=at)
     except asyncpg.PostgresError as error:
         if error.sqlstate != _NOT_FINISHED:
             raise

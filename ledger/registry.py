@@ -5,17 +5,22 @@ is ever replaced without a trace. Must not judge a registry: ``domain.registry_c
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from domain.base import Frozen
 from domain.errors import Refused
+from domain.people import ADMINISTRATIVE, ROLE_NAMES, SYSTEM, Role
 from domain.registry import Assignment, Category, Entry, Grid, Organisation, Person, Registry
 from domain.registry_check import registry_of
 from domain.registry_problem import GridBounds, RawRegistry
 from domain.rules import RuleBook
+from domain.zone import office_day
+from ledger.access import administrators_among, lock_accounts
 from ledger.log import Connection, Json, digest
+from ledger.security import Kind, record
 
 _LOCK = "registry"
 _TABLES: tuple[tuple[str, str, type[Entry]], ...] = (
@@ -36,7 +41,8 @@ async def load_registry(
     revision. All or nothing; older revisions stay as they are.
 
     Raises ``Refused`` ``registry.unsound`` when the rows have problems, or when a code of the registry in force is
-    absent (give it a ``valid_to`` instead, or pass ``drop``): cases refer to it.
+    absent (give it a ``valid_to`` instead, or pass ``drop``): cases refer to it. ``registry.administrator_apart`` when
+    somebody whom their account makes an administrator is to audit or to give out rights.
     """
     wanted = registry_of(registry_input, bounds=bounds)
     async with conn.transaction():
@@ -54,6 +60,7 @@ async def load_registry(
                 first="不在新的登记册中，请写明其 valid_to",
                 first_en="missing from the new registry, give it a valid_to",
             )
+        await _check_accounts(conn, wanted)
         revision = current.revision + 1
         await conn.execute(
             "insert into registry_revision (number, loaded_at, loaded_by, digest) values ($1, $2, $3, $4)",
@@ -64,7 +71,57 @@ async def load_registry(
         )
         for table, field, model in _TABLES:
             await _insert(conn, table, model, revision, getattr(wanted, field))
+        detail = {"revision": revision, **_roles_changed(current, wanted)}
+        await record(conn, Kind.REGISTRY_LOADED, actor=by, subject=str(revision), detail=detail)
     return revision
+
+
+_NOT_WITH_AN_ACCOUNT = tuple(role for role in ADMINISTRATIVE if role is not Role.ADMINISTRATOR)
+
+
+async def _check_accounts(conn: Connection, wanted: Registry) -> None:
+    """三员分立, also with administrators whom their account makes one.
+
+    Raises ``Refused`` ``registry.administrator_apart``.
+    """
+    today = office_day(datetime.now(UTC))
+    held = {
+        each.person: each.role
+        for each in wanted.assignments
+        if each.role in _NOT_WITH_AN_ACCOUNT and (each.valid_to is None or each.valid_to >= today)
+    }
+    # Nobody becomes an administrator while this is looked at.
+    await lock_accounts(conn)
+    for person in await administrators_among(conn, list(held)):
+        zh, en = ROLE_NAMES[held[person]]
+        raise Refused("registry.administrator_apart", field="role", person=person, role=zh, role_en=en)
+
+
+async def check_apart(conn: Connection, person: str, day: date) -> None:
+    """Nothing when an account may make this person an administrator from ``day`` on.
+
+    Raises ``Refused`` ``access.roles_apart`` where the registry in force gives them another administrative role.
+    """
+    row = await conn.fetchval(
+        """
+        select role from assignment
+        where revision = (select max(number) from registry_revision) and person = $1 and role = any($2::text[])
+          and (valid_to is null or valid_to >= $3)
+        limit 1
+        """,
+        person,
+        [role.value for role in _NOT_WITH_AN_ACCOUNT],
+        day,
+    )
+    if row is not None:
+        zh, en = ROLE_NAMES[Role(row)]
+        raise Refused("access.roles_apart", field="person", person=person, role=zh, role_en=en)
+
+
+def _roles_changed(before: Registry, after: Registry) -> dict[str, int]:
+    """How many assignments of roles came, went and changed: what an auditor looks at first."""
+    found = Counter(each.change for each in changes(before, after) if each.kind == "assignment")
+    return {f"roles_{change}": found[change] for change in ("added", "changed", "removed")}
 
 
 def _content(registry: Registry) -> dict[str, list[Json]]:
@@ -158,11 +215,14 @@ class RuleBooks:
     current: str | None
 
 
-async def store_rule_book(conn: Connection, version: str, body: Json, *, choose: bool = True) -> None:
+async def store_rule_book(
+    conn: Connection, version: str, body: Json, *, choose: bool = True, by: str = SYSTEM.person
+) -> str | None:
     """Keep a rule book for ever and, unless ``choose`` is false, let new processes pin it from now on.
 
-    Storing the same content again is fine. Raises ``Refused`` ``rules.version_exists`` when the version stands
-    for other content, ``field.invalid`` when the body names another version, and
+    ``by`` is the code of the person who does it. Returns the version in force before. All or nothing; storing the same
+    content again is fine, choosing the version in force changes nothing. Raises ``Refused`` ``rules.version_exists``
+    when the version stands for other content, ``field.invalid`` when the body names another version, and
     ``pydantic.ValidationError`` when the body is no rule book.
     """
     if RuleBook.model_validate(body).version != version:
@@ -180,9 +240,14 @@ async def store_rule_book(conn: Connection, version: str, body: Json, *, choose:
             )
         elif known != content:
             raise Refused("rules.version_exists", version=version)
-        current = await conn.fetchval("select version from rule_book_choice order by number desc limit 1")
-        if choose and current != version:
-            await conn.execute("insert into rule_book_choice (version) values ($1)", version)
+        before: str | None = await conn.fetchval("select version from rule_book_choice order by number desc limit 1")
+        chosen = choose and before != version
+        if chosen:
+            await conn.execute("insert into rule_book_choice (version, chosen_by) values ($1, $2)", version, by)
+        if known is None or chosen:
+            detail = {"new": known is None, "chosen": chosen}
+            await record(conn, Kind.RULES_STORED, actor=by, subject=version, detail=detail)
+    return before
 
 
 async def read_rule_books(conn: Connection) -> RuleBooks:

@@ -10,6 +10,7 @@ from domain.limits import Instant
 from domain.privacy import RevealReason
 from ledger.log import Connection
 from ledger.paging import Page, Where, bounded, fetch, page_of, read_cursor, write_cursor
+from ledger.security import Kind, record
 
 
 class Reveal(Frozen):
@@ -46,6 +47,8 @@ async def record_reveal(
         reason.value,
         words,
     )
+    detail = {"reason": reason.value, "role": role, "door": door}
+    await record(conn, Kind.REVEALED, actor=person, subject=stream, detail=detail)
 
 
 async def list_reveals(

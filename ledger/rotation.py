@@ -12,6 +12,7 @@ from pathlib import Path
 from ledger.key_file import sync_folder, write_private
 from ledger.keys import MasterKey, next_file
 from ledger.log import Connection
+from ledger.security import Kind, record
 
 _PAGE = 500
 
@@ -81,6 +82,7 @@ async def rotate(conn: Connection, path: Path, told: Callable[[int], None] = lam
             """,
             new.id,
         )
+        await record(conn, Kind.KEY_ROTATED, subject=new.id, detail={"wrapped": done.wrapped})
     told(done.wrapped)
     # With the name the old key goes.
     next_file(path).replace(path)

@@ -18,13 +18,7 @@ async def choose_rule_book(conn: Connection, book: RuleBook, by: str, *, choose:
     Returns the version in force before. All or nothing; storing the same content again is fine, choosing the version in
     force changes nothing. Raises ``Refused`` ``rules.version_exists`` when the version stands for other content.
     """
-    async with conn.transaction():
-        # Takes the lock under which books are kept and chosen, until the end of this transaction.
-        await store_rule_book(conn, book.version, book.model_dump(mode="json"), choose=False)
-        before: str | None = await conn.fetchval(_CURRENT)
-        if choose and before != book.version:
-            await conn.execute("insert into rule_book_choice (version, chosen_by) values ($1, $2)", book.version, by)
-    return before
+    return await store_rule_book(conn, book.version, book.model_dump(mode="json"), choose=choose, by=by)
 
 
 async def read_rule_book(conn: Connection, version: str | None = None) -> RuleBook:

@@ -213,6 +213,16 @@ class Settings(BaseSettings):
         description="Who must give the password again when signing a result: everybody, whoever signs at a page or by "
         "the API, or nobody",
     )
+    separation: bool = Field(
+        default=False,
+        description="Keep administration in three hands: accounts and roles are the security administrator's alone",
+    )
+    security_log_days: int = Field(
+        default=1096,
+        ge=200,
+        le=36_525,
+        description="How many days the security log is kept; less than 200 is not possible",
+    )
     oidc_issuer: str | None = Field(
         default=None, description="Address of the identity provider; without it there is none"
     )

@@ -16,9 +16,13 @@ import asyncpg
 from console.access.passwords import Passwords, one_time_password
 from domain.errors import Refused
 from domain.text import normalise
+from domain.zone import office_day
 from ledger import access as table
-from ledger.access import AccountRow, RecordRow
+from ledger.access import AccountRow
 from ledger.log import Connection
+from ledger.paging import Page
+from ledger.registry import check_apart
+from ledger.security import ACCOUNT_KINDS, Kind, Line, LineFilter, list_lines, record
 
 FIRST_ADMINISTRATOR = "admin"
 """Login name of the account a new office begins with."""
@@ -57,7 +61,8 @@ class Accounts:
     ) -> NewPassword:
         """A new account with a one-time password; without one the person signs in by the identity provider only.
 
-        Raises ``Refused``: ``access.bad_login``, ``access.login_taken``, ``access.person_has_account``.
+        Raises ``Refused``: ``access.bad_login``, ``access.login_taken``, ``access.person_has_account``,
+        ``access.roles_apart`` for an administrator who audits or gives out rights.
         """
         name = _checked_login(login or person)
         password = one_time_password() if with_password else None
@@ -65,10 +70,19 @@ class Accounts:
         at = self._clock()
         async with self._pool.acquire() as conn, conn.transaction():
             await table.lock_accounts(conn)
+            if is_administrator:
+                await check_apart(conn, person, office_day(at))
             account = await table.insert_account(
                 conn, name, person, password_hash=kept, is_administrator=is_administrator, by=by, at=at
             )
-            await table.record(conn, "account_added", at=at, login=name, by=by)
+            await record(
+                conn,
+                Kind.ACCOUNT_ADDED,
+                actor=by,
+                subject=name,
+                detail={"administrator": is_administrator},
+                at=at,
+            )
         return NewPassword(account, password)
 
     async def first_administrator(self) -> NewPassword | None:
@@ -86,7 +100,7 @@ class Accounts:
             account = await table.insert_account(
                 conn, name, name, password_hash=kept, is_administrator=True, by="system", at=at
             )
-            await table.record(conn, "account_added", at=at, login=name, by="system")
+            await record(conn, Kind.ACCOUNT_ADDED, actor="system", subject=name, detail={"administrator": True}, at=at)
         return NewPassword(account, password)
 
     async def _free_login(self, conn: Connection) -> str:
@@ -110,13 +124,12 @@ class Accounts:
             start = login_name(after) if after is not None else None
             return await table.list_accounts(conn, disabled=disabled, limit=limit, after=start)
 
-    async def record(
-        self, login: str | None = None, *, limit: int = 50, before: int | None = None
-    ) -> tuple[tuple[RecordRow, ...], int | None]:
-        """One page of what happened to one account or to all, the youngest first."""
+    async def record(self, login: str | None = None, *, limit: int = 50, cursor: str | None = None) -> Page[Line]:
+        """One page of what happened to one account or to all, the youngest first, out of the security log."""
+        name = login_name(login) if login is not None else None
+        wanted = LineFilter(kinds=ACCOUNT_KINDS, subject=name)
         async with self._pool.acquire() as conn:
-            name = login_name(login) if login is not None else None
-            return await table.list_records(conn, login=name, limit=limit, before=before)
+            return await list_lines(conn, wanted, limit=limit, cursor=cursor)
 
     async def disable(self, login: str, *, by: str) -> AccountRow:
         """Keep the account out at once: its sessions end and its tokens are revoked for good.
@@ -133,17 +146,22 @@ class Accounts:
                     raise Refused("access.last_administrator")
                 await table.end_sessions(conn, account.login)
                 await table.revoke_tokens(conn, account.login, at)
-                await table.record(conn, "account_disabled", at=at, login=account.login, by=by)
+                await record(conn, Kind.ACCOUNT_DISABLED, actor=by, subject=account.login, at=at)
             return await _found(conn, login)
 
     async def enable(self, login: str, *, by: str) -> AccountRow:
-        """Let the account in again, with the password it had. Raises ``Refused`` ``access.unknown_account``."""
+        """Let the account in again, with the password it had.
+
+        Raises ``Refused`` ``access.unknown_account`` and ``access.roles_apart``.
+        """
         at = self._clock()
         async with self._pool.acquire() as conn, conn.transaction():
             await table.lock_accounts(conn)
             account = await _found(conn, login)
+            if account.is_administrator:
+                await check_apart(conn, account.person, office_day(at))
             if await table.set_disabled(conn, account.login, disabled=False, by=by, at=at):
-                await table.record(conn, "account_enabled", at=at, login=account.login, by=by)
+                await record(conn, Kind.ACCOUNT_ENABLED, actor=by, subject=account.login, at=at)
             return await _found(conn, login)
 
     async def reset(self, login: str, *, by: str) -> NewPassword:
@@ -159,8 +177,27 @@ class Accounts:
             await table.set_password(conn, account.login, kept, must_change=True, by=by, at=at)
             await table.end_sessions(conn, account.login)
             await table.revoke_tokens(conn, account.login, at)
-            await table.record(conn, "password_reset", at=at, login=account.login, by=by)
-            return NewPassword(await _found(conn, login), password)
+            account = await _found(conn, login)
+            await record(conn, Kind.PASSWORD_RESET, actor=by, subject=account.login, at=at)
+        return NewPassword(account, password)
+
+    async def end_sessions(self, login: str, *, by: str) -> int:
+        """End all sessions of an account, which may sign in again at once; how many they were.
+
+        Raises ``Refused`` ``access.unknown_account``.
+        """
+        async with self._pool.acquire() as conn, conn.transaction():
+            account = await _found(conn, login)
+            ended = await table.end_sessions(conn, account.login)
+            await record(
+                conn,
+                Kind.SESSIONS_ENDED_BY_ADMINISTRATOR,
+                actor=by,
+                subject=account.login,
+                detail={"sessions": ended},
+                at=self._clock(),
+            )
+        return ended
 
 
 def _checked_login(text: str) -> str:

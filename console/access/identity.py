@@ -7,7 +7,7 @@ from datetime import date
 from uuid import UUID
 
 from domain.base import Frozen
-from domain.people import Actor, Role
+from domain.people import Actor, Role, kept_apart
 from domain.registry import Registry
 from domain.rights import Subject
 
@@ -27,7 +27,8 @@ class Identity(Frozen):
 def subject_of(identity: Identity, registry: Registry, day: date) -> Subject:
     """The roles the person holds on that day, as the registry says, and administration where the account gives it.
 
-    Who is no longer with the office on that day holds nothing, whatever their assignments say.
+    Who is no longer with the office on that day holds nothing, whatever their assignments say. Two administrative roles
+    never count together.
     """
     holds: tuple[Actor, ...] = ()
     if registry.person(identity.person, day) is not None:
@@ -37,4 +38,4 @@ def subject_of(identity: Identity, registry: Registry, day: date) -> Subject:
         )
     if identity.is_administrator and all(each.role is not Role.ADMINISTRATOR for each in holds):
         holds = (*holds, Actor(person=identity.person, role=Role.ADMINISTRATOR))
-    return Subject(person=identity.person, holds=holds, only=identity.only)
+    return Subject(person=identity.person, holds=kept_apart(holds), only=identity.only)

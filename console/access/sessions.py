@@ -24,6 +24,8 @@ from domain.text import normalise
 from ledger import access as table
 from ledger.access import AccountRow, SessionRow
 from ledger.log import Connection
+from ledger.security import Kind, record, record_refusal
+from ledger.whence import NOBODY
 
 _SEEN_EVERY = timedelta(minutes=1)
 _MOST = 20
@@ -78,16 +80,16 @@ class Sessions:
         to who knows the password. Whether the password must be changed first, the identity says.
         """
         name = login_name(login)
-        account, trying = await self._checked(name, password, client)
+        account, trying = await self._checked(name, password, client, Kind.SIGN_IN)
         at = self._clock()
         async with self._pool.acquire() as conn, conn.transaction():
             await self._throttle.good(conn, trying, at)
             await table.forget_ended(conn, ended_before=at, attempts_before=at - self._throttle.remembered)
             if account.disabled_at is not None:
-                await table.record(conn, "refused_disabled", at=at, login=name, by=None)
+                await record_refusal(conn, Kind.SIGN_IN, "access.disabled", subject=name, at=at)
             else:
-                await table.record(conn, "signed_in", at=at, login=name, by=account.person)
                 begun = await self._begin(conn, account, device, at)
+                await record(conn, Kind.SIGN_IN, actor=account.person, subject=name, at=at)
         if account.disabled_at is not None:
             raise Refused("access.disabled")
         return begun
@@ -97,15 +99,17 @@ class Sessions:
 
         Raises ``Refused`` ``access.no_account`` and ``access.disabled``.
         """
-        at = self._clock()
+        at, by = self._clock(), {"by": "provider"}
         async with self._pool.acquire() as conn, conn.transaction():
             account = await table.account_of(conn, person)
-            if account is None:
-                raise Refused("access.no_account")
-            if account.disabled_at is not None:
-                raise Refused("access.disabled")
-            await table.record(conn, "signed_in_by_provider", at=at, login=account.login, by=account.person)
-            return await self._begin(conn, account, device, at, without_password=True)
+            if account is not None and account.disabled_at is None:
+                begun = await self._begin(conn, account, device, at, without_password=True)
+                await record(conn, Kind.SIGN_IN, actor=account.person, subject=account.login, detail=by, at=at)
+                return begun
+            code = "access.no_account" if account is None else "access.disabled"
+            login = None if account is None else account.login
+            await record_refusal(conn, Kind.SIGN_IN, code, subject=login, detail=by, at=at)
+        raise Refused(code)
 
     async def confirm(self, person: str, password: str, client: str) -> None:
         """Make sure that who acts for ``person`` now knows the password; slowed like signing in.
@@ -122,7 +126,7 @@ class Sessions:
             # Whoever made the account knows it as well.
             raise Refused("sign.no_password", field="confirmation")
         try:
-            found, trying = await self._checked(known.account.login, password, client)
+            found, trying = await self._checked(known.account.login, password, client, Kind.PASSWORD_CONFIRMED, person)
         except Refused as refused:
             if refused.code == "access.slow_down":
                 raise Refused("sign.slow_down", field="confirmation", **refused.refusal.params) from None
@@ -130,20 +134,27 @@ class Sessions:
         at = self._clock()
         async with self._pool.acquire() as conn, conn.transaction():
             await self._throttle.good(conn, trying, at)
-            await table.record(conn, "password_confirmed", at=at, login=found.login, by=found.person)
+            await record(conn, Kind.PASSWORD_CONFIRMED, actor=found.person, subject=found.login, at=at)
 
-    async def _checked(self, name: str, password: str, client: str) -> tuple[AccountRow, Attempting]:
+    async def _checked(
+        self, name: str, password: str, client: str, kind: Kind, actor: str = NOBODY
+    ) -> tuple[AccountRow, Attempting]:
         async with self._pool.acquire() as conn:
-            trying = await self._throttle.begin(conn, name, client, self._clock())
             found = await table.credentials_of(conn, name)
+            # A name that is no account may be a password typed into the wrong field.
+            login = found.account.login if found else None
+            try:
+                trying = await self._throttle.begin(conn, name, client, self._clock())
+            except Refused as refused:
+                await record_refusal(conn, kind, refused.code, actor=actor, subject=login, at=self._clock())
+                raise
         # No connection is held while the hash is counted.
         good, better = await self._passwords.check(password, found.password_hash if found else None)
         if found is None or not good:
             async with self._pool.acquire() as conn:
-                # A name that is no account may be a password typed into the wrong field.
-                login = found.account.login if found else None
-                await table.record(conn, "refused_password", at=self._clock(), login=login, by=None)
-            raise Refused("access.wrong_credentials", field="password")
+                code = "access.wrong_credentials"
+                await record_refusal(conn, kind, code, actor=actor, subject=login, at=self._clock())
+            raise Refused(code, field="password")
         if better is not None and found.password_hash is not None:
             async with self._pool.acquire() as conn:
                 await table.renew_hash(conn, name, found.password_hash, better)
@@ -204,7 +215,7 @@ class Sessions:
             if found is not None:
                 session, account = found
                 await table.end_session(conn, session.id, session.login)
-                await table.record(conn, "signed_out", at=self._clock(), login=account.login, by=account.person)
+                await record(conn, Kind.SIGN_OUT, actor=account.person, subject=account.login, at=self._clock())
 
     async def own(self, identity: Identity) -> tuple[SessionRow, ...]:
         """The living sessions of the person, the youngest first."""
@@ -217,14 +228,25 @@ class Sessions:
         async with self._pool.acquire() as conn, conn.transaction():
             if not await table.end_session(conn, session, identity.login):
                 raise Refused("access.no_such_session")
-            await table.record(conn, "session_ended", at=self._clock(), login=identity.login, by=identity.person)
+            await self._ended(conn, identity, 1)
 
     async def end_others(self, identity: Identity) -> int:
         """End all sessions of the person but the present one; how many they were."""
         async with self._pool.acquire() as conn, conn.transaction():
             ended = await table.end_sessions(conn, identity.login, but=identity.session)
-            await table.record(conn, "session_ended", at=self._clock(), login=identity.login, by=identity.person)
+            await self._ended(conn, identity, ended)
         return ended
+
+    async def _ended(self, conn: Connection, identity: Identity, sessions: int) -> None:
+        detail = {"sessions": sessions}
+        await record(
+            conn,
+            Kind.SESSION_ENDED,
+            actor=identity.person,
+            subject=identity.login,
+            detail=detail,
+            at=self._clock(),
+        )
 
     async def change_password(
         self, identity: Identity, old: str, new: str, client: str, *, words: tuple[str, ...] = (), device: str = ""
@@ -236,7 +258,7 @@ class Sessions:
         """
         policy = self._password_policy
         try:
-            account, trying = await self._checked(identity.login, old, client)
+            account, trying = await self._checked(identity.login, old, client, Kind.PASSWORD_CHANGED, identity.person)
         except Refused as refused:
             if refused.code == "access.wrong_credentials":
                 raise Refused("access.wrong_old_password", field="old_password") from None
@@ -254,9 +276,10 @@ class Sessions:
                 raise Refused("access.signed_out")
             await table.set_password(conn, identity.login, kept, must_change=False, by=identity.person, at=at)
             await table.end_sessions(conn, identity.login)
-            await table.record(conn, "password_changed", at=at, login=identity.login, by=identity.person)
             now = account.model_copy(update={"must_change": False, "password_set_at": at})
-            return await self._begin(conn, now, device, at)
+            begun = await self._begin(conn, now, device, at)
+            await record(conn, Kind.PASSWORD_CHANGED, actor=identity.person, subject=identity.login, at=at)
+        return begun
 
     async def _differs(self, new: str, earlier: tuple[str, ...]) -> None:
         for kept in earlier:

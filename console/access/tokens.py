@@ -20,6 +20,7 @@ from domain.rights import Permission, widened
 from domain.text import normalise
 from ledger import access as table
 from ledger.access import TokenRow
+from ledger.security import Kind, record
 
 PREFIX = "bhn_"
 LONGEST = timedelta(days=366)
@@ -77,7 +78,7 @@ class Tokens:
             row = await table.insert_token(
                 conn, uuid4(), digest_of(token), login, name=title, permissions=chosen, at=at, ends_at=at + lasts
             )
-            await table.record(conn, "token_issued", at=at, login=login, by=by, note=str(row.id))
+            await record(conn, Kind.TOKEN_ISSUED, actor=by, subject=login, detail={"token": str(row.id)}, at=at)
         return NewToken(token, row)
 
     async def identify(self, token: str) -> Identity:
@@ -115,4 +116,4 @@ class Tokens:
         async with self._pool.acquire() as conn, conn.transaction():
             if not await table.revoke_token(conn, token, login, at):
                 raise Refused("access.no_such_token")
-            await table.record(conn, "token_revoked", at=at, login=login, by=by, note=str(token))
+            await record(conn, Kind.TOKEN_REVOKED, actor=by, subject=login, detail={"token": str(token)}, at=at)

@@ -26,7 +26,7 @@ from domain.wish import Command as WishCommand
 
 router = APIRouter()
 
-NOUNS = ("cases", "commands", "tasks", "wishes", "feed", "stats", "files", "reporters", "me")
+NOUNS = ("cases", "commands", "tasks", "wishes", "feed", "stats", "files", "reporters", "security", "me")
 """The modules of this package that have routes, in the order of the document."""
 
 _REF = "#/components/schemas/{model}"
@@ -48,6 +48,7 @@ _TAGS = {
     "stats": "Rates and counts",
     "files": "Photographs",
     "reporters": "Who reported a case, and who was shown it",
+    "security": "安全日志: who came in, who was refused, who changed rights",
     "me": "Who I am",
 }
 

@@ -399,6 +399,23 @@ ANSWERS: dict[str, Any] = {
         ],
         "next": None,
     },
+    "security_log": {
+        "items": [
+            {
+                "id": 5121,
+                "at": "2026-11-20T01:05:09.120000Z",
+                "kind": "access_refused",
+                "actor": "D01-1",
+                "outcome": "refused",
+                "place": "GET /accounts",
+                "source": "10.20.3.0/24",
+                "subject": "-",
+                "detail": {"code": "access.denied", "right": "account.manage"},
+                "hash": DIGEST,
+            }
+        ],
+        "next": None,
+    },
     "me": {
         "person": "D01-1",
         "name": "周工",

@@ -118,6 +118,7 @@ async def _carry(pool: "asyncpg.Pool", world: "World", settings: "Settings", *, 
     """Run one adoption with its progress, broken off by Ctrl-C; ``work`` of the answer is None before it began."""
     from console.adopting import TURN, Adoption
     from console.pacing import turn
+    from ledger.administration import record_adoption
 
     desk = None if dry_run else await session.open_desk(pool)
     stop: Stop[Adoption] = Stop()
@@ -125,6 +126,10 @@ async def _carry(pool: "asyncpg.Pool", world: "World", settings: "Settings", *, 
         work = Adoption(desk, pool, world, settings, tell=lambda tally: told(tally.seen, tally.total))
         async with turn(pool, TURN, _say_waiting):
             stop.work = work
+            if not dry_run:
+                wanted = settings.wanted
+                async with pool.acquire() as conn:
+                    await record_adoption(conn, settings.actor.person, rules=wanted.rules, calendar=wanted.calendar)
             await work.run()
     return stop
 

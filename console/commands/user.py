@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from console import output, words
+from console import output
 from console.paging import show_next
 from console.session import SHARED, ledger, run, settings
 from domain.errors import Refused
@@ -14,14 +14,13 @@ from domain.errors import Refused
 if TYPE_CHECKING:
     from console.access.accounts import NewPassword
     from console.access.tokens import NewToken
-    from ledger.access import AccountRow, RecordRow, TokenRow
+    from ledger.access import AccountRow, TokenRow
 
 app = typer.Typer(help="账号：添加、停用、重置密码、访问令牌 / who may sign in", epilog=SHARED, add_completion=False)
 
 Login = Annotated[str, typer.Argument(metavar="登录名", help="登录名 / login name")]
 By = Annotated[str, typer.Option("--by", metavar="人员编号", help="由谁操作 / who does it")]
 _BY = "administrator"
-_DIGITS = 19
 
 
 @app.command(epilog=SHARED)
@@ -148,6 +147,26 @@ async def _switch(login: str, by: str, *, disabled: bool) -> None:
             f"账号 {account.login} {'已停用' if disabled else '已恢复'}。",
             f"{account.login} is {'disabled' if disabled else 'in force'}.",
         ),
+    )
+
+
+@app.command("sign-out", epilog=SHARED)
+def sign_out(login: Login, by: By = _BY) -> None:
+    """结束账号的全部会话；账号仍可重新登录。
+
+    End all sessions of an account; it may sign in again.
+    """
+    run(_sign_out(login, by))
+
+
+async def _sign_out(login: str, by: str) -> None:
+    from console.access.door import Access
+
+    async with ledger() as pool:
+        ended = await Access.open(pool, settings()).accounts.end_sessions(login, by=by)
+    output.result(
+        {"sessions": ended},
+        lambda: output.line(f"已结束 {ended} 个会话。", f"{ended} sessions ended."),
     )
 
 
@@ -287,21 +306,11 @@ def record(
 
 async def _record(login: str | None, limit: int, cursor: str | None) -> None:
     from console.access.door import Access
+    from console.security_sheet import draw_lines
 
-    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < _DIGITS):
-        raise Refused("feed.bad_cursor", field="--cursor")
     async with ledger() as pool:
-        accounts = Access.open(pool, settings()).accounts
-        items, before = await accounts.record(login, limit=limit, before=int(cursor) if cursor else None)
-    after = None if before is None else str(before)
-    output.result({"items": items, "next": after}, lambda: _draw_record(items, after))
-
-
-def _draw_record(items: "tuple[RecordRow, ...]", after: str | None) -> None:
-    columns = [("时间", "at"), ("登录名", "login"), ("事项", "what"), ("经手", "by")]
-    rows = [(each.at, each.login, words.word(words.ACCESS, each.kind), each.by_person) for each in items]
-    output.table(columns, rows)
-    show_next(after)
+        found = await Access.open(pool, settings()).accounts.record(login, limit=limit, cursor=cursor)
+    output.result({"items": found.items, "next": found.next}, lambda: draw_lines(found))
 
 
 def _id(text: str | None, name: str) -> UUID | None:

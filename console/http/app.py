@@ -21,7 +21,7 @@ from console.http.pace import Pace, paced
 from console.http.rendering import STATIC, static_digest
 from console.http.site import Site
 
-API = ("cases", "commands", "tasks", "wishes", "feed", "stats", "files", "reporters", "me", "document")
+API = ("cases", "commands", "tasks", "wishes", "feed", "stats", "files", "reporters", "security", "me", "document")
 """The modules of ``console.api``, each under ``/api/v1``."""
 
 PAGES = (
@@ -47,6 +47,7 @@ PAGES = (
     "registry",
     "rules",
     "calendar",
+    "security",
     "health",
 )
 """The modules of ``console.pages``."""

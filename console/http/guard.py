@@ -1,6 +1,7 @@
 """What every request passes before any route sees it, and what every answer carries.
 
-Owns security headers, the language of the reader, forged requests, the access log. Must not know rights or routes.
+Owns security headers, the language of the reader, forged requests, the access log, and that refusals of rights are on
+record before they are answered. Must not know rights or routes.
 Forgery: a browser that says where a request comes from (``Sec-Fetch-Site``, ``Origin``) must say "from here", and every
 form carries a token bound to a cookie, for the browsers of plain-http intranets say neither.
 """
@@ -17,9 +18,11 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from console.http.refusing import STATUSES, put_on_record
 from console.http.site import Site
 from console.output import speaking
 from domain.errors import Refused
+from ledger.whence import Whence, coming_from, network_of
 from runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -74,13 +77,13 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        with speaking(_language(HTTPConnection(scope))):
+        with speaking(_language(HTTPConnection(scope))), coming_from(lambda: _whence(scope)):
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began, status = time.perf_counter(), 0
+        began, status, unrecorded = time.perf_counter(), 0, False
 
-        async def guarded(message: Message) -> None:
+        async def headed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -91,6 +94,17 @@ class Guard:
                     headers.setdefault("Strict-Transport-Security", "max-age=31536000")
             await send(message)
 
+        async def guarded(message: Message) -> None:
+            nonlocal unrecorded
+            if message["type"] == "http.response.start" and message["status"] in STATUSES:
+                try:
+                    await put_on_record(scope)
+                except Exception as error:  # noqa: BLE001 - whatever it was: without its line nothing is answered
+                    unrecorded = True
+                    await self._mistake(Request(scope), error)(scope, receive, headed)
+            if not unrecorded:
+                await headed(message)
+
         try:
             await self._app(scope, receive, guarded)
         except ClientDisconnect:
@@ -99,12 +113,26 @@ class Guard:
         except Exception as error:  # noqa: BLE001 - the last place where an answer can be given
             answer = self._mistake(Request(scope), error)
             if not status:
-                await answer(scope, receive, guarded)
+                await answer(scope, receive, headed)
         finally:
             # The route, not the path: a path may hold what somebody typed.
-            route = getattr(scope.get("route"), "path", "-")
+            route = _route(scope)
             took = round((time.perf_counter() - began) * 1000)
             log.info("request_answered", method=scope["method"], route=route, status=status, ms=took)
+
+
+_API = "/api/v1"
+
+
+def _route(scope: Scope) -> str:
+    """The template of the address; the framework tells it as the router has it, without what all of the API share."""
+    route = str(getattr(scope.get("route"), "path", "-"))
+    return _API + route if route != "-" and scope["path"].startswith(f"{_API}/") else route
+
+
+def _whence(scope: Scope) -> Whence:
+    client = scope.get("client")
+    return Whence(place=f"{scope['method']} {_route(scope)}", source=network_of(client[0] if client else ""))
 
 
 def _language(request: HTTPConnection) -> str | None:

@@ -20,6 +20,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import compile_path
 
 from console.http.office import office_of
+from console.http.refusing import note
 from console.http.rendering import page
 from console.output import language
 from domain.errors import Refusal, Refused
@@ -100,6 +101,11 @@ _BY_STATE = (
 )
 
 
+# A connection that does not come about in time is one that is away; TimeoutError is an OSError too. A missing file is
+# an operating system's error as well, but no server that is away.
+_AWAY: tuple[type[Exception], ...] = (ConnectionError, TimeoutError, *(kind for kind in AWAY if kind is not OSError))
+
+
 def status_of(refusal: Refusal) -> int:
     """The HTTP status of a refusal: 409 for what the state of the matter refuses, 422 for what a value does."""
     if refusal.code in _EXACT:
@@ -136,6 +142,7 @@ def wants_page(request: Request) -> bool:
 def answer_refusal(request: Request, refused: Refused) -> Response:
     """The answer to a refused request: a page, or a problem."""
     refusal = refused.refusal
+    note(request, refusal)
     seconds = refusal.params.get("seconds")
     headers = {"Retry-After": seconds} if seconds else {}
     if not wants_page(request):
@@ -163,7 +170,13 @@ def _written_on(request: Request) -> str:
 
 
 def mistake(request: Request, error: Exception) -> Response:
-    """The answer to what nobody expected; it is logged under the number the person is told."""
+    """The answer to what nobody expected; it is logged under the number the person is told.
+
+    A server that is away is expected, wherever it is noticed.
+    """
+    if isinstance(error, _AWAY):
+        log.warning("server_away", kind=type(error).__name__)
+        return answer_refusal(request, Refused("postgres.unreachable"))
     number = uuid.uuid4().hex[:8]
     # Where it happened and of what kind, never the values: those may be a resident's.
     where = [entry.strip().splitlines()[0] for entry in traceback.format_tb(error.__traceback__)]
@@ -233,9 +246,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(asyncpg.CharacterNotInRepertoireError, _unreadable)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, _http)
-    # A connection that does not come about in time is one that is away; TimeoutError is an OSError too.
-    kinds: tuple[type[Exception], ...] = (ConnectionError, TimeoutError, *AWAY)
-    for kind in kinds:
-        # A file that is missing is an operating system's error too, but no server that is away.
-        if kind is not OSError:
-            app.add_exception_handler(kind, away)
+    for kind in _AWAY:
+        app.add_exception_handler(kind, away)

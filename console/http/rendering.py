@@ -21,6 +21,7 @@ from starlette.responses import HTMLResponse
 
 from console import output, words
 from console.http.guard import CSRF_COOKIE, CSRF_FIELD, SIZE_COOKIE
+from console.http.refusing import STATUSES, note, noted_in
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 STATIC = Path(__file__).parent.parent / "static"
@@ -152,6 +153,8 @@ def page(request: Request, template: str, *, caller: Any = None, status: int = 2
     100 to 150), ``exposed`` (plain http beyond this machine), ``csrf_field()`` and ``command_id_field()``.
     A page that asks again by itself is told 304 when it would show the same.
     """
+    if status in STATUSES and (told := noted_in(values)) is not None:
+        note(request, told)
     caller = caller if caller is not None else getattr(request.state, "caller", None)
     site, forms = request.app.state.site, request.app.state.forms
     browser, fresh = _browser(request, site.cookie(CSRF_COOKIE))

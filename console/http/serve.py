@@ -25,6 +25,7 @@ from console.http.site import listen, site_of
 from console.http.upkeep import upkeep
 from console.session import APP_ROLE
 from domain.errors import Refused
+from domain.rights import APART, MATRIX
 from ledger.migrate import pending
 from ledger.vault import MasterKey, Vault
 from runtime.codec import PayloadKeys
@@ -60,7 +61,8 @@ async def open_office(settings: Settings, *, patience: timedelta = timedelta(sec
         keys = PayloadKeys(key.payload_keys)
         client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, patience=patience)
         desk = Desk(client, pool, vault, task_queue=settings.task_queue, patience=ANSWER_WITHIN)
-        office = Office(pool=pool, desk=desk, vault=vault, key=key, settings=settings)
+        matrix = APART if settings.separation else MATRIX
+        office = Office(pool=pool, desk=desk, vault=vault, key=key, settings=settings, matrix=matrix)
         async with upkeep(office):
             yield office
             # They hold connections; what they have done stands, and a person starts them again.

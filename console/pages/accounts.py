@@ -103,6 +103,13 @@ async def reset(request: Request, caller: _Manages, login: _Login = "") -> Respo
     return page(request, "accounts/password.html", caller=caller, made=made, **_names(caller, made.account))
 
 
+@router.post("/sign-out")
+async def sign_out(request: Request, caller: _Manages, login: _Login = "") -> Response:
+    """End all sessions of an account, which may sign in again."""
+    await office_of(request).access.accounts.end_sessions(login, by=caller.person)
+    return RedirectResponse("/accounts", 303)
+
+
 @router.post("/disable")
 async def disable(request: Request, caller: _Manages, login: _Login = "") -> Response:
     """Keep an account out at once."""

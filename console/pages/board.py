@@ -23,6 +23,7 @@ from domain.registry import Organisation, OrganisationKind, Registry
 from domain.rights import Permission, Reach
 from domain.zone import OFFICE_ZONE
 from ledger.board import RATES, read_board
+from ledger.security import Kind, record
 
 router = APIRouter()
 
@@ -228,6 +229,9 @@ async def make_link(
     if unit:
         unit_reach(unit, caller.registry)
     until = datetime.now(UTC) + timedelta(days=int(days))
+    async with caller.office.pool.acquire() as conn:
+        detail = {"days": int(days)}
+        await record(conn, Kind.BOARD_LINK_MADE, actor=caller.person, subject=unit or None, detail=detail)
     sealed = seal(caller.office.key.derive("board"), Address(unit=unit or None, until=until))
     address = f"{request.app.state.site.url}/board?s={sealed}" + ("&theme=light" if theme == "light" else "")
     made: dict[str, Any] = {"address": address, "until": until.astimezone(OFFICE_ZONE)}

@@ -17,9 +17,7 @@ from domain.errors import Refused
 from domain.rights import Permission
 from ledger.queries import PAGE_LIMIT, WORDS_LIMIT, count_cases, list_cases
 from ledger.rows import CaseRow
-from runtime.logging import get_logger
-
-log = get_logger(__name__)
+from ledger.security import Detail, Kind, record
 
 router = APIRouter()
 
@@ -81,8 +79,13 @@ async def export(request: Request, caller: Annotated[Caller, may(Permission.CASE
             asked_for=asked.sentence(caller.registry),
             by=caller.person,
         )
-    # Lists that leave the house are on record; what was searched for may name somebody and is not.
-    log.info("cases_exported", person=caller.person, rows=made.rows, fields=sorted(asked.fields()))
+        # Lists that leave the house are on record; what was searched for may name somebody and is not.
+        detail: Detail = {"what": "cases", "rows": made.rows, "filters": len(asked.fields())}
+        try:
+            await record(conn, Kind.EXPORTED, actor=caller.person, detail=detail)
+        except BaseException:
+            made.path.unlink(missing_ok=True)
+            raise
     return FileResponse(
         made.path,
         media_type=_WORKBOOK,

@@ -75,6 +75,7 @@ _IN_TURN = (
     Role.COMMUNITY,
     Role.DEPARTMENT_HANDLER,
     Role.VANGUARD_CAPTAIN,
+    Role.AUDITOR,
 )
 
 

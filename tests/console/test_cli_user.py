@@ -77,9 +77,10 @@ async def test_what_happened_to_accounts_is_listed_the_youngest_first(
     of_one = value(await _call(call, "user", "record", "BOSS", "--json"))["items"]
     code, text = await _call(call, "user", "record", "boss")
 
-    found = [(each["kind"], each["login"]) for each in (*first["items"], *rest["items"])]
+    found = [(each["kind"], each["subject"]) for each in (*first["items"], *rest["items"])]
     assert found == [("account_added", "other"), ("password_reset", "boss"), ("account_added", "boss")]
     assert rest["next"] is None
-    assert [each["by_person"] for each in of_one] == ["S01-5", "administrator"]
+    assert [each["actor"] for each in of_one] == ["S01-5", "administrator"]
     assert (code, "重置密码" in text) == (0, True)
+    assert {each["place"] for each in of_one} == {"bihuan user reset", "bihuan user add"}
     assert error(await _call(call, "user", "record", "--cursor", "x", "--json"))["code"] == "feed.bad_cursor"

@@ -282,3 +282,29 @@ def test_a_parent_must_exist_in_the_days_of_its_child() -> None:
 
 def test_an_empty_registry_is_sound() -> None:
     assert check(RawRegistry.of({section: [] for section in SECTIONS})) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("administrator", "auditor"), ("administrator", "security_administrator"), ("security_administrator", "auditor")],
+)
+def test_nobody_holds_two_administrative_roles_at_once(first: str, second: str) -> None:
+    sections = sound()
+    sections["assignments"] += [{"person": "p-1", "role": first}, {"person": "p-1", "role": second}]
+    assert [each.code for each in check(RawRegistry.of(sections))] == ["registry.roles_apart"]
+
+    sections["assignments"][-2]["valid_to"] = "2026-05-31"
+    sections["assignments"][-1]["valid_from"] = "2026-06-01"
+    assert check(RawRegistry.of(sections)) == []
+    sections["assignments"][-1] = {"person": "p-2", "role": second}
+    assert check(RawRegistry.of(sections)) == []
+
+
+def test_one_administrative_role_may_be_held_in_two_places() -> None:
+    sections = sound()
+    sections["assignments"] += [
+        {"person": "p-1", "role": "auditor", "organisation": "S"},
+        {"person": "p-1", "role": "auditor"},
+    ]
+
+    assert check(RawRegistry.of(sections)) == []

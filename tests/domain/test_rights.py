@@ -12,9 +12,10 @@ from domain.case import CASE
 from domain.case.state import Case
 from domain.errors import Refused
 from domain.parsing import parse_command
-from domain.people import Actor, Role
+from domain.people import ADMINISTRATIVE, Actor, Role, kept_apart
 from domain.rights import (
     ACTS,
+    APART,
     EVERYTHING,
     MATRIX,
     NOTHING,
@@ -142,7 +143,7 @@ def test_the_doors_stop_no_role_whose_act_the_rules_accept(kind: str) -> None:
 
     assert accepted
     # Who administers the system stays out of the cases, whatever the rules have nothing against.
-    assert accepted - {Role.ADMINISTRATOR} <= set(ACTS[kind])
+    assert accepted - {Role.ADMINISTRATOR, Role.SECURITY_ADMINISTRATOR} <= set(ACTS[kind])
 
 
 @pytest.mark.parametrize("kind", sorted(ACTS))
@@ -307,3 +308,21 @@ def test_the_document_says_what_the_matrix_says() -> None:
     assert {name: tuple(sorted(re.findall(r"`(\w+)`", roles))) for name, roles in rows} == {
         name: tuple(sorted(roles)) for name, roles in MATRIX.roles.items()
     }
+
+
+def test_in_three_hands_no_administrative_right_lies_in_two() -> None:
+    writing = ("account.manage", "registry.write", "rules.write", "calendar.write", "act.adopt_rules", "security.read")
+    for right in writing:
+        assert sum(APART.grants(role, right) for role in ADMINISTRATIVE) == 1, right
+    assert {name for name in MATRIX.roles if MATRIX.roles[name] != APART.roles[name]} == {
+        "account.manage",
+        "registry.write",
+    }
+
+
+def test_of_two_administrative_roles_held_together_only_the_one_that_reads_counts() -> None:
+    administrator, auditor, supervisor = map(held, (Role.ADMINISTRATOR, Role.AUDITOR, Role.SUPERVISOR))
+
+    assert kept_apart((administrator, supervisor, auditor)) == (supervisor, auditor)
+    assert kept_apart((administrator, supervisor)) == (administrator, supervisor)
+    assert kept_apart((administrator, held(Role.SECURITY_ADMINISTRATOR))) == (held(Role.SECURITY_ADMINISTRATOR),)

@@ -105,3 +105,14 @@ def test_endpoints_of_a_dead_instance_are_none(tmp_path: Path) -> None:
         find_endpoints(Settings.load(data=tmp_path))
 
     assert refused.value.code == "instance.not_running"
+
+
+@pytest.mark.parametrize("days", ["199", "0", "-1"])
+def test_the_security_log_cannot_be_kept_for_less_than_200_days(monkeypatch: pytest.MonkeyPatch, days: str) -> None:
+    assert Settings.load().security_log_days == 1096
+    monkeypatch.setenv("BIHUAN_SECURITY_LOG_DAYS", days)
+
+    with pytest.raises(Refused) as refused:
+        Settings.load()
+
+    assert refused.value.code == "settings.invalid"

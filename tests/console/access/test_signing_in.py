@@ -10,8 +10,9 @@ import pytest
 from console.access.door import Access
 from console.access.passwords import Hashing
 from console.access.throttle import client_group
-from console.words import ACCESS
+from console.words import SECURITY
 from domain.errors import Refused
+from ledger.security import Kind, LineFilter, list_lines
 from runtime.settings import Settings
 from tests.console.access.conftest import PASSWORD, Clock
 from tests.refusals import refused
@@ -85,7 +86,7 @@ async def test_the_database_holds_neither_tokens_nor_passwords_nor_addresses(
         worker, name="报表", permissions=["case.read"], lasts=timedelta(days=1), by="W01"
     )
 
-    tables = ("account", "account_password", "session", "api_token", "sign_in_attempt", "access_record")
+    tables = ("account", "account_password", "session", "api_token", "sign_in_attempt", "security_log")
     async with app_pool.acquire() as conn:
         kept = "\n".join([str(row) for name in tables for row in await conn.fetch(f"select * from {name}")])
 
@@ -359,26 +360,45 @@ async def test_everything_that_happens_to_an_account_is_written_down_and_stays(
     await refused(access.sessions.sign_in(worker, PASSWORD, HERE), "access.disabled")
     await access.accounts.enable(worker, by="boss")
     await access.accounts.reset(worker, by="boss")
+    await access.accounts.end_sessions(worker, by="boss")
 
-    found, _ = await access.accounts.record(worker, limit=100)
+    found = (await access.accounts.record(worker, limit=100)).items
 
-    assert [each.kind for each in reversed(found)] == [
-        "account_added",
-        "signed_in",
-        "password_changed",
-        "signed_in",
-        "refused_password",
-        "session_ended",
-        "signed_out",
-        "token_issued",
-        "token_revoked",
-        "account_disabled",
-        "refused_disabled",
-        "account_enabled",
-        "password_reset",
+    assert [(each.kind, each.outcome) for each in reversed(found)] == [
+        ("account_added", "ok"),
+        ("sign_in", "ok"),
+        ("password_changed", "ok"),
+        ("sign_in", "ok"),
+        ("sign_in", "refused"),
+        ("session_ended", "ok"),
+        ("sign_out", "ok"),
+        ("token_issued", "ok"),
+        ("token_revoked", "ok"),
+        ("account_disabled", "ok"),
+        ("sign_in", "refused"),
+        ("account_enabled", "ok"),
+        ("password_reset", "ok"),
+        ("sessions_ended_by_administrator", "ok"),
     ]
-    assert all(each.kind in ACCESS for each in found)
     async with app_pool.acquire() as conn:
-        for change in ("update access_record set by_person = 'x'", "delete from access_record"):
+        for change in ("update security_log set actor = 'x'", "delete from security_log"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await conn.execute(change)
+
+
+async def test_a_person_the_provider_knows_and_we_do_not_is_written_down_without_their_name(
+    access: Access, app_pool: asyncpg.Pool
+) -> None:
+    await refused(access.sessions.sign_in_known("stranger-7"), "access.no_account")
+
+    async with app_pool.acquire() as conn:
+        (line,) = (await list_lines(conn, LineFilter())).items
+    assert (line.outcome, line.subject, line.detail) == (
+        "refused",
+        "-",
+        {"by": "provider", "code": "access.no_account"},
+    )
+
+
+def test_every_kind_of_line_has_its_words() -> None:
+    assert set(SECURITY) == {kind.value for kind in Kind}
