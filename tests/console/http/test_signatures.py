@@ -10,8 +10,8 @@ import pytest
 
 from console.access.door import Access
 from console.http.acting import Proof
-from ledger.access import list_records
 from ledger.log import Recorded, history
+from ledger.security import LineFilter, list_lines
 from ledger.signatures import Standing, standing_of
 from ledger.signing import SigningKey
 from ledger.vault import MasterKey, Vault
@@ -85,7 +85,7 @@ async def test_two_signers_confirm_at_the_page_and_the_ledger_can_show_it(place:
     assert [place.standing(each) for each in found] == [Standing.CONFIRMED, Standing.CONFIRMED]
     assert "已凭密码确认" in await place.look("worker", f"/cases/{case}")
     async with place.doors.office.pool.acquire() as conn:
-        rows = (await list_records(conn))[0]
+        rows = (await list_lines(conn, LineFilter())).items
     assert [row.kind for row in rows if row.kind == "password_confirmed"] == ["password_confirmed"] * 2
     assert PASSWORD not in str([each.body for each in found])
 
