@@ -127,7 +127,7 @@ async def _multiply(conn: asyncpg.Connection, stream: str, number: int) -> None:
             await conn.execute(
                 """
                 insert into command (id, stream, process, digest, seq_from, seq_to, at)
-                select made.command, made.stream, 'case', $1, $2, $3, $4 from made
+                select made.command, made.stream, 'case', $1::text, $2::integer, $3::integer, $4::timestamptz from made
                 """,
                 command["digest"],
                 command["seq_from"],
@@ -155,8 +155,9 @@ async def _copy_event(conn: asyncpg.Connection, event: Any) -> None:
         with fresh as (select stream, prev, command, gen_random_uuid() as id from made),
         written as (
             insert into event (stream, seq, id, kind, at, actor, command_id, body, prev, hash)
-            select stream, $1, id, $2, $3, $4, command, $5::text::jsonb, prev, encode(sha256(convert_to(concat_ws(
-                E'\\n', prev, stream, $1::text, id::text, $2, $6::text, $4, command::text, $5::text
+            select stream, $1::integer, id, $2::text, $3::timestamptz, $4::text, command, $5::text::jsonb, prev,
+                encode(sha256(convert_to(concat_ws(
+                E'\\n', prev, stream, $1::integer::text, id::text, $2::text, $6::text, $4::text, command::text, $5::text
             ), 'UTF8')), 'hex')
             from fresh
             returning stream, hash
