@@ -182,6 +182,8 @@ async def measure(server: EmbeddedPostgres, dsn: str, folder: Path, body_bytes: 
     command = [sys.executable, "-m", "console.cli", "audit", "verify", "--anchor", str(anchors), "--json"]
     watched = await asyncio.to_thread(_watch, command, environment, server.pid)
     wall, after, report = time.monotonic_ns() - begun, meter.read(), watched.report
+    if "error" in report:
+        raise RuntimeError(report["error"])
     return Figures(
         events=report["events"],
         streams=report["streams"],
