@@ -79,9 +79,9 @@ audit: $(STAMP) ## Look up known vulnerabilities of what is locked (needs the ne
 	@$(UV) tool run --from 'pip-audit>=2.9,<3' pip-audit --version >build/audit.log 2>&1 || { \
 		echo "没有网络，未核对已知漏洞 / NOT CHECKED: pip-audit cannot be fetched (build/audit.log)" >&2; \
 		exit $(if $(STRICT),3,0); }; \
-	$(UV) tool run --from 'pip-audit>=2.9,<3' pip-audit --requirement build/locked.txt --disable-pip --require-hashes \
+	$(UV) tool run --from 'pip-audit>=2.9,<3' pip-audit --requirement build/locked.txt --disable-pip --require-hashes --strict \
 		--progress-spinner off 2>build/audit.log && code=0 || code=$$?; \
-	if [ $$code -ne 0 ] && grep -qiE 'connection|timed out|timeout|resolve|unreachable|HTTPError|ServiceError' build/audit.log; then \
+	if [ $$code -ne 0 ] && grep -qiE 'could not be audited|connection|timed out|timeout|resolve|unreachable|HTTPError|ServiceError' build/audit.log; then \
 		echo "没有网络，未核对已知漏洞 / NOT CHECKED: no answer from the list of vulnerabilities (build/audit.log)" >&2; \
 		exit $(if $(STRICT),3,0); \
 	fi; cat build/audit.log >&2; exit $$code
