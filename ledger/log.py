@@ -480,7 +480,7 @@ class _Line(NamedTuple):
 
 async def _line(conn: Connection) -> _Line:
     row = await conn.fetchrow("select name, pg_snapshot_xmax(pg_current_snapshot())::text as next_tx from feed_line")
-    assert row is not None, "0025 writes the one row, and nobody takes it away"
+    assert row is not None, "0024 writes the one row, and nobody takes it away"
     return _Line(row["name"], int(row["next_tx"]))
 
 

@@ -1,2 +1,0 @@
--- Reserved for the work under way.
-select 1;
