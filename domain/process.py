@@ -108,7 +108,7 @@ class Plan(Recalled):
         return self.attributes.stage
 
 
-class Envelope(Recalled):
+class Envelope(Frozen):
     """A command on its way: who sends it, and the id that makes it take effect once.
 
     ``known_seq`` is the last event its sender has seen in the ledger, where that matters: a workflow that is behind

@@ -64,7 +64,7 @@ class ReporterShown(BaseModel):
     operation_id="show_reporter",
     summary="Who reported it, in full",
     response_model=ReporterShown,
-    responses=problems(404),
+    responses=problems(404, 413, 415),
     openapi_extra=_SENT,
 )
 async def show(

@@ -70,6 +70,9 @@ MEANINGS = {
     "worker_deployment": "办理进程按版本区分时的部署名称；不设则不区分",
     "worker_build": "本版办理进程的版本名称；默认为程序版本",
     "worker_versioning": "未结诉求随切换转到新版（auto_upgrade），还是留在原版（pinned）",
+    "wake_after": "时限已过而流程无动静时，多久后提醒它核对账本",
+    "separation": "三员分立：账号和任职只归安全管理员",
+    "security_log_days": "安全日志保留多少天，不能少于 200",
     "webhook_private": "允许回调内网和本机地址",
     "apprise_urls": "其他通知渠道（apprise）的地址，用逗号或空格分开",
 }

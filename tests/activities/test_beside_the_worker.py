@@ -9,12 +9,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from console.instance import make_keys
 from ledger.migrate import migrate
 from ledger.registry import load_registry
 from runtime.children import Child
 from runtime.embedded import own_child
 from runtime.endpoints import Endpoints
 from runtime.postgres import EmbeddedPostgres
+from runtime.settings import Settings
 from runtime.temporal_server import EmbeddedTemporal
 from tests.activities.posting import SECRET, Hooks, put_notice, staff
 from tests.waiting import eventually
@@ -41,6 +43,7 @@ async def test_the_worker_delivers_before_and_after_an_outage_of_postgresql(hook
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bihuan-")))
         postgres = await stack.enter_async_context(EmbeddedPostgres(data / "postgres"))
         temporal = await stack.enter_async_context(EmbeddedTemporal(data / "temporal", ui=False))
+        make_keys(Settings.load(data=data))
         await migrate(postgres.dsn())
         conn: asyncpg.Connection = await asyncpg.connect(postgres.dsn())
         await load_registry(conn, staff(), "lead")
