@@ -1,7 +1,10 @@
 """The security log as people read it: one line each, codes told in words."""
 
+from collections.abc import Mapping
+
 from console import output, words
 from console.paging import show_next
+from domain.people import ROLE_NAMES
 from ledger.paging import Page
 from ledger.security import Line
 from ledger.whence import NOBODY
@@ -36,12 +39,27 @@ def cells(line: Line) -> tuple[object, ...]:
 
 
 def detail_of(line: Line) -> str:
-    """The details as ``name value`` pairs; a right is told in words."""
-    told = {
-        name: words.word(words.PERMISSION, value) if name == "right" and value in words.PERMISSION else value
-        for name, value in line.detail.items()
-    }
-    return output.say("，", ", ").join(f"{name} {value}" for name, value in told.items()) or NOBODY
+    """The details as pairs of a name and a value, in words as far as there are any."""
+    told = (f"{words.word(words.DETAIL, name)} {_told(name, value)}" for name, value in line.detail.items())
+    return output.say("，", ", ").join(told) or NOBODY
+
+
+_VALUES: Mapping[str, words.Words] = {
+    "by": {"provider": ("统一身份认证", "the identity provider")},
+    "door": words.DOOR,
+    "reason": {**words.ERASE, **words.REVEAL},
+    "right": words.PERMISSION,
+    "role": {str(role): names for role, names in ROLE_NAMES.items()},
+    "what": {"cases": ("诉求清单", "list of cases")},
+}
+
+
+def _told(name: str, value: object) -> object:
+    if isinstance(value, bool):
+        return output.say("是", "yes") if value else output.say("否", "no")
+    if not isinstance(value, str):
+        return value
+    return words.word(_VALUES.get(name, {}), value)
 
 
 def draw_lines(page: Page[Line]) -> None:

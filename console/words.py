@@ -255,6 +255,35 @@ ERASE: Words = {
     "mistake": ("误录", "entered by mistake"),
     "other": ("其他", "other"),
 }
+DETAIL: Words = {
+    "administrator": ("管理员", "administrator"),
+    "by": ("经由", "by"),
+    "calendar": ("日历", "calendar"),
+    "chosen": ("设为现用", "made current"),
+    "code": ("原因代码", "code"),
+    "days": ("天数", "days"),
+    "door": ("入口", "door"),
+    "filters": ("筛选条件数", "filters"),
+    "findings": ("问题数", "findings"),
+    "hour": ("小时", "hour"),
+    "lines": ("记录数", "lines"),
+    "new": ("新增", "new"),
+    "reason": ("理由", "reason"),
+    "repeated": ("同类合计", "of the same kind"),
+    "revision": ("版次", "revision"),
+    "right": ("权限", "right"),
+    "role": ("身份", "role"),
+    "roles_added": ("任职增加", "roles added"),
+    "roles_changed": ("任职变更", "roles changed"),
+    "roles_removed": ("任职撤销", "roles removed"),
+    "rows": ("行数", "rows"),
+    "rules": ("规则", "rules"),
+    "sessions": ("会话数", "sessions"),
+    "token": ("令牌编号", "token"),
+    "what": ("内容", "what"),
+    "wrapped": ("重新加密的密钥数", "keys wrapped anew"),
+}
+"""What the details of a line of the security log are called."""
 DOOR: Words = {"page": ("网页", "page"), "api": ("接口", "API"), "command": ("命令行", "command line")}
 
 
