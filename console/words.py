@@ -279,6 +279,8 @@ DETAIL: Words = {
     "rows": ("行数", "rows"),
     "rules": ("规则", "rules"),
     "sessions": ("会话数", "sessions"),
+    "hash": ("摘要", "hash"),
+    "through": ("截至序号", "through"),
     "token": ("令牌编号", "token"),
     "what": ("内容", "what"),
     "wrapped": ("重新加密的密钥数", "keys wrapped anew"),
