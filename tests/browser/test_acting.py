@@ -41,7 +41,8 @@ async def test_everything_on_the_page_works_without_a_script(chromium: Browser, 
 
         await page.goto(f"{town.url}/cases/{case}/acts/comment")
         await page.fill("textarea[name=text]", "明早去现场核查")
-        await page.locator("form.act button[type=submit]").click()
+        async with page.expect_navigation():
+            await page.locator("form.act button[type=submit]").click()
 
         assert "已记入账本：备注" in await page.inner_text("#messages")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Locator, Page
 
 from tests.browser.town import DEPARTMENT, PASSWORD, Town
 from tests.browser.watching import DESK, PHONE, photograph
@@ -50,13 +50,19 @@ async def send(page: Page, form: str) -> None:
         await page.locator(f"{form} .submit-bar button").first.click()
 
 
+async def follow(page: Page, link: Locator) -> None:
+    """Go where the first of the links leads; a click alone may return while the old page still stands there."""
+    async with page.expect_navigation():
+        await link.first.click()
+
+
 async def act(page: Page, base: str, title: str, kind: str, fields: dict[str, Any] | None = None) -> None:
     """From the own list of work to the request, and do what is to be done there."""
     await page.goto(f"{base}/")
-    await page.get_by_role("link", name=title).first.click()
+    await follow(page, page.get_by_role("link", name=title))
     form = f'form[action*="/acts/{kind}"]'
     if await page.locator(form).count() == 0:
-        await page.locator(f'a[href*="/acts/{kind}"]').first.click()
+        await follow(page, page.locator(f'a[href*="/acts/{kind}"]'))
     await fill(page, form, fields or {})
     await send(page, form)
     assert "/acts/" not in page.url, await page.inner_text("main")
@@ -125,7 +131,7 @@ async def test_a_request_goes_from_a_telephone_to_the_sealed_dossier_through_the
     await eventually(sealed, "the dossier is sealed by time", within=60)
     async with town.signed_in(chromium, "supervisor", **OFFICE) as watch:
         page = await watch.open(f"/search?q={TITLE}")
-        await page.get_by_role("link", name=TITLE).first.click()
+        await follow(page, page.get_by_role("link", name=TITLE))
         assert "已归档" in await page.inner_text("main")
         await photograph(page, "walk-sealed", DESK)
         await page.goto(f"{town.url}/cases/{stream}/print")
@@ -173,7 +179,7 @@ async def test_what_was_written_outlives_an_ended_session(chromium: Browser, tow
         await send(page, "form.register")
         assert "登录" in await page.inner_text("main")
 
-        await page.get_by_role("link", name="登录").first.click()
+        await follow(page, page.get_by_role("link", name="登录"))
         await _sign_in(page, town.persons["grid_worker"])
         if not page.url.endswith("/register"):
             await page.goto(f"{town.url}/register")
