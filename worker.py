@@ -102,7 +102,9 @@ async def run() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     keys = PayloadKeys(MasterKey.load(settings.key_file).payload_keys)
     pool = await open_ledger(endpoints.postgres, settings.pool_size)
-    client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, sandboxed=settings.sandbox)
+    client = await connect(
+        endpoints.temporal, endpoints.namespace, keys=keys, tls=endpoints.tls, sandboxed=settings.sandbox
+    )
     async with (
         delivering(settings, pool, endpoints.postgres),
         waking(pool, make_wake(client, settings.task_queue), since=settings.wake_after),

@@ -274,7 +274,7 @@ async def run(given: Sequence[str] | None = None) -> None:
     # On the department's own machine the keys of its tasks; the master key opens the vault and stays at the office.
     own = settings.payload_key_file
     keys = PayloadKeys(partial(payload_keys_in, own) if own else MasterKey.load(settings.key_file).payload_keys)
-    client = await connect(endpoints.temporal, endpoints.namespace, keys=keys)
+    client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, tls=endpoints.tls)
     worker = Worker(
         client,
         task_queue=queue,

@@ -40,7 +40,7 @@ async def heal(settings: Settings, endpoints: Endpoints, *, ended_violently: boo
         pool = await open_ledger(endpoints, size=PARALLEL + 2)
         try:
             keys = PayloadKeys(MasterKey.load(settings.key_file).payload_keys)
-            client = await connect(endpoints.temporal, endpoints.namespace, keys=keys)
+            client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, tls=endpoints.tls)
             reviver = Reviver(client, pool, task_queue=settings.task_queue)
             async with turn(pool, TURN, lambda: None):
                 work = Rehydration(reviver, pool, trusting=True, tell=_Said().tell)

@@ -126,7 +126,7 @@ async def open_temporal(*, patience: timedelta = _PATIENCE) -> "Client":
     chosen = settings()
     endpoints = find_endpoints(chosen)
     keys = PayloadKeys(MasterKey.load(chosen.key_file).payload_keys)
-    return await connect(endpoints.temporal, endpoints.namespace, keys=keys, patience=patience)
+    return await connect(endpoints.temporal, endpoints.namespace, keys=keys, tls=endpoints.tls, patience=patience)
 
 
 async def open_desk(pool: "asyncpg.Pool", *, patience: timedelta = timedelta(seconds=20)) -> "Desk":

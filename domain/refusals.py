@@ -604,6 +604,17 @@ CATALOGUE: dict[str, Entry] = {
         "读不了文件 {path}（{reason}）。", "请检查路径和权限。",
         "Cannot read {path}: {reason}.", "Check path and rights.",
     ),
+    "namespace.other_type": Entry(
+        "命名空间里已有检索字段 {name}，但类型不是 {type}。",
+        "类型不能更改，请换一个命名空间（BIHUAN_TEMPORAL_NAMESPACE）。",
+        "The namespace has a search attribute {name} of another type than {type}.",
+        "Choose another namespace (BIHUAN_TEMPORAL_NAMESPACE): types cannot be changed.",
+    ),
+    "namespace.not_ready": Entry(
+        "命名空间 {name} 已提交，但流程引擎的各部分尚未都知道。", "请稍后再执行 bihuan namespace。",
+        "The namespace {name} was sent, but not every part of Temporal knows it yet.",
+        "Run bihuan namespace again later.",
+    ),
     "temporal.unreachable": Entry(
         "连不上 Temporal（{address}）。", "请检查服务是否在运行。",
         "Temporal at {address} cannot be reached.", "Check that it runs.",

@@ -14,10 +14,26 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 FILE_NAME = "endpoints.json"
 
 
+class TemporalTls(BaseModel):
+    """The files by which client and Temporal server know each other; they are read anew for each connection.
+
+    Without ``ca_file`` the authorities of the system are believed, without a certificate of its own the client shows
+    none. ``name`` is the one in the server's certificate where it is not that of the address.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    name: str | None = None
+
+
 class Endpoints(BaseModel):
     """The addresses of one running instance; ``started_at`` is UTC.
 
-    ``ui`` is absent when Temporal runs headless, ``console`` (the pages people use) when none was started.
+    ``ui`` is absent when Temporal runs headless, ``console`` (the pages people use) when none was started. ``tls`` is
+    that of a Temporal server of one's own; the embedded one listens on loopback, in plain text.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -26,6 +42,7 @@ class Endpoints(BaseModel):
     postgres: str
     temporal: str
     namespace: str
+    tls: TemporalTls | None = None
     ui: str | None = None
     console: str | None = None
     started_at: datetime

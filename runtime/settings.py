@@ -15,10 +15,15 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain.errors import Refused
-from runtime.endpoints import Endpoints, read_endpoints
+from runtime.endpoints import Endpoints, TemporalTls, read_endpoints
 
 PREFIX = "BIHUAN_"
-_SECRETS = frozenset({"database_url", "smtp_url", "webhook_secret", "apprise_urls", "oidc_client_secret"})
+_SECRETS = frozenset(
+    {
+        *("database_url", "smtp_url", "webhook_secret", "apprise_urls"),
+        *("oidc_client_secret", "file_s3_key", "file_s3_secret"),
+    }
+)
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours"}
 
 
@@ -61,6 +66,23 @@ class Settings(BaseSettings):
         default=None, description="Temporal address host:port; without it the instance on the data folder is used"
     )
     temporal_namespace: str = Field(default="default", description="Temporal namespace")
+    temporal_tls: bool = Field(default=False, description="Speak TLS with Temporal at temporal_address")
+    temporal_tls_ca_file: Path | None = Field(
+        default=None, description="Certificates of the authority of Temporal; without it those of the system"
+    )
+    temporal_tls_cert_file: Path | None = Field(
+        default=None, description="Certificate by which this process shows Temporal who it is (mTLS)"
+    )
+    temporal_tls_key_file: Path | None = Field(default=None, description="Private key of that certificate")
+    temporal_tls_name: str | None = Field(
+        default=None, description="Name in Temporal's certificate, where it is not that of the address"
+    )
+    temporal_retention_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="Days for which bihuan namespace lets Temporal keep the history of what has ended",
+    )
     temporal_ui_origin: str | None = Field(
         default=None,
         pattern=r"^https?://[^/\s]+$",
@@ -309,20 +331,63 @@ def _shown(name: str, field: FieldInfo) -> str:
 def find_endpoints(settings: Settings) -> Endpoints:
     """Where PostgreSQL and Temporal are: from the settings where given, else from the instance on the data folder.
 
-    Raises ``Refused('instance.not_running')`` when an address is neither given nor published by a living instance.
+    Raises ``Refused``: ``instance.not_running`` when an address is neither given nor published by a living instance,
+    ``settings.invalid`` as ``tls_of`` does.
     """
     url = settings.database_url.get_secret_value() if settings.database_url else None
+    tls = tls_of(settings) if settings.temporal_address else None
     if url and settings.temporal_address:
         return Endpoints(
             pid=os.getpid(),
             postgres=url,
             temporal=settings.temporal_address,
             namespace=settings.temporal_namespace,
+            tls=tls,
             started_at=datetime.now(UTC),
         )
     running = read_endpoints(settings.data)
     if running is None:
         raise Refused("instance.not_running", folder=settings.data)
     return running.model_copy(
-        update={"postgres": url or running.postgres, "temporal": settings.temporal_address or running.temporal}
+        update={
+            "postgres": url or running.postgres,
+            "temporal": settings.temporal_address or running.temporal,
+            "tls": tls,
+        }
     )
+
+
+def find_temporal(settings: Settings) -> tuple[str, str, TemporalTls | None]:
+    """Address, namespace and protection of Temporal alone, for what needs no ledger. Raises as ``find_endpoints``."""
+    if settings.temporal_address:
+        return settings.temporal_address, settings.temporal_namespace, tls_of(settings)
+    found = find_endpoints(settings)
+    return found.temporal, found.namespace, found.tls
+
+
+def tls_of(settings: Settings) -> TemporalTls | None:
+    """How the connection to the Temporal server given by its address is protected; None means plain text.
+
+    Raises ``Refused`` ``settings.invalid`` for half a certificate, and for certificates that plain text would leave
+    unused: neither may end in a connection that protects less than was meant.
+    """
+    certificate, key = settings.temporal_tls_cert_file, settings.temporal_tls_key_file
+    if settings.temporal_tls:
+        if (certificate is None) != (key is None):
+            raise _wrong(
+                "temporal_tls_cert_file" if certificate is None else "temporal_tls_key_file", "certificate + key"
+            )
+        return TemporalTls(
+            ca_file=settings.temporal_tls_ca_file,
+            cert_file=certificate,
+            key_file=key,
+            name=settings.temporal_tls_name,
+        )
+    if any((settings.temporal_tls_ca_file, certificate, key, settings.temporal_tls_name)):
+        raise _wrong("temporal_tls", "true")
+    return None
+
+
+def _wrong(name: str, reason: str) -> Refused:
+    variable = PREFIX + name.upper()
+    return Refused("settings.invalid", field=variable, name=variable, reason=reason)

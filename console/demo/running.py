@@ -134,7 +134,7 @@ class _Demo:
     async def _play(self, endpoints: Endpoints, settings: Settings) -> None:
         key = MasterKey.load(settings.key_file)
         keys = PayloadKeys(key.payload_keys)
-        client = await connect(endpoints.temporal, endpoints.namespace, keys=keys)
+        client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, tls=endpoints.tls)
         pool = await open_ledger(endpoints, size=_AT_ONCE)
         try:
             async with pool.acquire() as conn:

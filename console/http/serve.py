@@ -59,7 +59,7 @@ async def open_office(settings: Settings, *, patience: timedelta = timedelta(sec
         async with pool.acquire() as conn:
             await vault.check(conn)
         keys = PayloadKeys(key.payload_keys)
-        client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, patience=patience)
+        client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, tls=endpoints.tls, patience=patience)
         desk = Desk(client, pool, vault, task_queue=settings.task_queue, patience=ANSWER_WITHIN)
         matrix = APART if settings.separation else MATRIX
         office = Office(pool=pool, desk=desk, vault=vault, key=key, settings=settings, matrix=matrix)
