@@ -201,7 +201,8 @@ async def audited(reading_doors: Doors, furnished_database: str) -> Doors:
     """Doors of an office that has an auditor and a security administrator."""
     from ledger.registry import load_registry
 
-    people = [*REGISTRY["people"], {"id": "auditor", "name": "审计员"}, {"id": "guard", "name": "安管员"}]
+    people = [each | {"name": "石磊"} if each["id"] == "worker" else each for each in REGISTRY["people"]]
+    people += [{"id": "auditor", "name": "审计员"}, {"id": "guard", "name": "安管员"}]
     held = [
         *REGISTRY["assignments"],
         {"person": "auditor", "role": "auditor", "organisation": "S01"},
@@ -220,6 +221,7 @@ async def test_auditors_read_the_log_in_pages_and_by_filter(audited: Doors) -> N
     shown = await auditor.get("/security", params={"kind": "access_refused", "since": "2026-01-01"})
     assert shown.status_code == 200
     assert shown.text.count("GET /registry") == 3
+    assert shown.text.count('石磊 <span class="quiet">worker</span>') == 3
     assert (await auditor.get("/security?since=yesterday")).status_code == 422
 
     program = audited.program("auditor")
