@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
+OURS := domain workflows activities ledger console runtime worker.py
 STAMP := $(VENV)/.installed
 T ?= tests
 ARGS ?=
@@ -17,13 +18,15 @@ help: ## Show the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(STAMP) ## Create .venv with the locked versions
+setup: compiled ## Create .venv with the locked versions
 
-# The same tool with the same lock installs in both cases, so everybody runs the same versions.
-$(STAMP): pyproject.toml uv.lock
+# The same tool with the same lock installs in both cases, so everybody runs the same versions. With byte code: where the
+# environment forbids Python to write it (PYTHONDONTWRITEBYTECODE), every process compiled all it imports each time, which
+# was more than half of what a worker needs to come back.
+$(STAMP): pyproject.toml uv.lock Makefile
 	@export UV_PROJECT_ENVIRONMENT=$(VENV); \
 	if command -v uv >/dev/null 2>&1; then \
-		uv sync --frozen --inexact --quiet; \
+		uv sync --frozen --inexact --quiet --compile-bytecode; \
 	else \
 		for name in $(PYTHON) python3 python3.11 python3.12 python3.13 python3.14; do \
 			if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null; then found=$$name; break; fi; \
@@ -31,16 +34,20 @@ $(STAMP): pyproject.toml uv.lock
 		test -n "$${found:-}" || { echo "需要 Python 3.11 至 3.14 / Python 3.11 to 3.14 is needed" >&2; exit 1; }; \
 		$(BIN)/python -m pip --version >/dev/null 2>&1 || "$$found" -m venv $(VENV); \
 		test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; \
-		$(BIN)/uv sync --frozen --inexact --quiet --python $(BIN)/python; \
+		$(BIN)/uv sync --frozen --inexact --quiet --compile-bytecode --python $(BIN)/python; \
 	fi
 	@touch $@
 
+.PHONY: compiled
+compiled: $(STAMP)
+	@$(BIN)/python -m compileall -q $(OURS)
+
 .PHONY: demo
-demo: $(STAMP) ## Play a working day of an invented street (ARGS="--once --json")
+demo: compiled ## Play a working day of an invented street (ARGS="--once --json")
 	@$(BIN)/bihuan demo $(ARGS)
 
 .PHONY: up
-up: $(STAMP) ## Run everything on this machine until Ctrl-C
+up: compiled ## Run everything on this machine until Ctrl-C
 	@$(BIN)/bihuan up $(ARGS)
 
 .PHONY: browser
@@ -48,7 +55,7 @@ browser: $(STAMP) ## Install the browsers of the tests: Chromium by apt, Chromiu
 	@$(BIN)/python tests/browser/browsers.py
 
 .PHONY: test
-test: $(STAMP) browser ## Run the tests (T=tests/domain for a part of them, WORKERS=4 on a larger machine)
+test: compiled browser ## Run the tests (T=tests/domain for a part of them, WORKERS=4 on a larger machine)
 ifeq ($(T),tests)
 	@# In processes of their own: what the examples of the rules are drawn from must not depend on what else is imported.
 	$(BIN)/python -m pytest tests/domain -n $(WORKERS) --dist worksteal $(ARGS)
@@ -59,7 +66,7 @@ else
 endif
 
 .PHONY: chaos
-chaos: $(STAMP) ## Kill, pause and cut everything under load, then judge (MINUTES=30, SEED=17 as in an earlier run)
+chaos: compiled ## Kill, pause and cut everything under load, then judge (MINUTES=30, SEED=17 as in an earlier run)
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),2) $(if $(SEED),--seed $(SEED)) $(ARGS)
 # The tool that made the lock; where there is none on the machine, `setup` has put one into .venv.
 UV = $(shell command -v uv || echo $(BIN)/uv)
@@ -99,23 +106,23 @@ format: $(STAMP) ## Put the code into the agreed format
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(STAMP) ## Measure against the bare engine, then the doors (QUICK=1 for a short run, JSON=1 for one object)
+bench: compiled ## Measure against the bare engine, then the doors (QUICK=1 for a short run, JSON=1 for one object)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(JSON),--json) $(ARGS)
 
 .PHONY: bench-doors
-bench-doors: $(STAMP) ## Measure pages, lists, search and the board with 100,000 cases in the ledger
+bench-doors: compiled ## Measure pages, lists, search and the board with 100,000 cases in the ledger
 	@$(BIN)/python -m bench.doors $(if $(JSON),--json) $(ARGS)
 
 .PHONY: bench-rehydrate
-bench-rehydrate: $(STAMP) ## Measure how fast 1,000 open cases come back after the engine's store is lost
+bench-rehydrate: compiled ## Measure how fast 1,000 open cases come back after the engine's store is lost
 	@$(BIN)/python -m bench.rehydrate $(if $(JSON),--json) $(ARGS)
 
 .PHONY: bench-time
-bench-time: $(STAMP) ## Measure the counting of time: due dates, plans, a rehearsal of 100,000 cases
+bench-time: compiled ## Measure the counting of time: due dates, plans, a rehearsal of 100,000 cases
 	@$(BIN)/python -m bench.calendar $(if $(JSON),--json)
 	@$(BIN)/python -m bench.plan $(if $(JSON),--json)
 	@$(BIN)/python -m bench.rehearse $(if $(JSON),--json)
 
 .PHONY: bench-audit
-bench-audit: $(STAMP) ## Measure the audit of a ledger with a million events
+bench-audit: compiled ## Measure the audit of a ledger with a million events
 	@$(BIN)/python -m bench.audit $(if $(JSON),--json) $(ARGS)
