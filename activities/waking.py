@@ -1,4 +1,4 @@
-"""The waker: tells processes that have missed a deadline to look into the ledger, for as long as the worker lives.
+"""The waker: tells processes that have missed a moment to look into the ledger, for as long as the worker lives.
 
 Owns the round: when to ask the ledger, whom to tell, how often. An act is recorded before its workflow hears of it;
 when the Temporal server dies in between, it forgets the act with everybody who waited for it, and the workflow sleeps
@@ -44,14 +44,11 @@ class Waker:
     async def look(self) -> list[str]:
         """One round; the streams that were told. Raises when a server is away: the next round finds them again."""
         self._round += 1
-        async with self._pool.acquire() as conn:
-            found = await overslept(conn, since=self._since, limit=AT_ONCE)
         self._told = {stream: at for stream, at in self._told.items() if self._round - at < _AGAIN_AFTER}
-        woken: list[str] = []
-        for stream in found:
-            if stream not in self._told and await self._tell(stream):
-                woken.append(stream)
-        return woken
+        async with self._pool.acquire() as conn:
+            # Those already told are not asked for: however many do not answer, they hide no others.
+            found = await overslept(conn, since=self._since, limit=AT_ONCE, but=self._told)
+        return [stream for stream in found if await self._tell(stream)]
 
     async def _tell(self, stream: str) -> bool:
         try:
@@ -60,6 +57,7 @@ class Waker:
             if error.status in _NOBODY_ANSWERS:
                 raise
             # One that cannot be told must not keep the others waiting.
+            self._told[stream] = self._round
             _log.error("process_not_woken", stream=stream, status=error.status.name)
             return False
         self._told[stream] = self._round

@@ -1,34 +1,30 @@
-"""What time should have said by now: processes whose next light is past and was never recorded.
+"""What time should have said by now: processes whose awaited moment is past and was never recorded.
 
-Owns one question to the read model of clocks. By the clock of the database, so that several workers agree.
+Owns one question to the read model of awaited moments, which each act writes as the plan names it: one for every kind
+of moment and of process. By the clock of the database, so that several workers agree.
 """
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from ledger.log import Connection
 
 
-async def overslept(conn: Connection, *, since: timedelta, limit: int = 100) -> list[str]:
-    """Streams with a running clock that should have turned yellow or red longer than ``since`` ago, the oldest first.
+async def overslept(conn: Connection, *, since: timedelta, limit: int = 100, but: Collection[str] = ()) -> list[str]:
+    """Streams whose awaited moment came longer than ``since`` ago, the oldest first; ``but`` are left out.
 
-    Wishes that should have lapsed are among them. Their workflow is slow, behind the ledger, or lost.
+    Their workflow is slow, behind the ledger, or lost.
     """
     rows = await conn.fetch(
         """
-        select stream, min(awaited) as awaited
-        from (
-            select stream, least(due_at, case when warned_at is null then warn_at end) as awaited
-            from clock
-            where stopped_at is null and overdue_at is null
-                and least(due_at, case when warned_at is null then warn_at end) < now() - $1::interval
-            union all
-            select id, lapses_at from wish where not finished and lapses_at < now() - $1::interval
-        ) past
-        group by stream
-        order by awaited, stream
-        limit $2
+        select stream
+        from awaited
+        where at < now() - $1::interval and stream <> all($2::text[])
+        order by at, stream
+        limit $3
         """,
         since,
+        list(but),
         limit,
     )
     return [row["stream"] for row in rows]

@@ -1,8 +1,8 @@
 """From states to rows: what the read models say about a process after a command.
 
-Owns the folds into ``case_row``, ``case_figure``, ``task``, ``clock``, ``wish`` and ``notice``. The same function
-serves the append and the rebuild, so that a rebuilt row cannot differ from the one written at the time. Pure; must not
-read a table.
+Owns the folds into ``case_row``, ``case_figure``, ``task``, ``clock``, ``wish``, ``notice`` and ``awaited``. The same
+function serves the append and the rebuild, so that a rebuilt row cannot differ from the one written at the time. Pure;
+must not read a table.
 """
 
 import uuid
@@ -19,7 +19,7 @@ from domain.process import Event, Plan, Task
 from domain.wish import Wish
 from domain.zone import office_month
 from ledger.log import Json
-from ledger.rows import CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
+from ledger.rows import AwaitedRow, CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
 
 _NAMES = uuid.UUID("0c7d9a52-31b4-4f0e-9f5e-7b0f5b7f2f6e")
 
@@ -47,6 +47,8 @@ def project(
     known = {clock.id: clock for clock in _clocks(before[0])} if before else {}
     changed = (clock for clock in _clocks(state) if not _same(known.get(clock.id), clock))
     rows["clock"] = [_clock(stream, process, clock) for clock in changed]
+    if before is None or before[1].alarm != plan.alarm:
+        rows["awaited"] = [AwaitedRow(stream=stream, at=plan.alarm).model_dump(mode="json")]
     if told:
         rows["notice"] = [
             row for seq_, event, notices in told for row in _notices(stream, process, seq_, event, notices)

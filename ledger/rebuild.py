@@ -19,7 +19,7 @@ from domain.process import Event, Plan, World
 from domain.processes import PROCESSES
 from ledger.log import COMMAND_COLUMNS, Connection, Json, RecordedCommand, canonical, history, streams
 from ledger.projection import project
-from ledger.rows import CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
+from ledger.rows import AwaitedRow, CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
 
 
 class _Table(NamedTuple):
@@ -37,6 +37,7 @@ _TABLES: dict[str, _Table] = {
     "clock": _Table(ClockRow, "stream", ("stream", "id")),
     "wish": _Table(WishRow, "id", ("id",)),
     "notice": _Table(NoticeRow, "stream", ("id",)),
+    "awaited": _Table(AwaitedRow, "stream", ("stream",)),
 }
 
 Rows = dict[str, dict[tuple[str, ...], Json]]

@@ -185,6 +185,13 @@ class NoticeRow(Recalled):
     params: Annotated[dict[str, str], BeforeValidator(_json)]
 
 
+class AwaitedRow(Recalled):
+    """The moment a process waits for, as its plan names it; None when time alone does nothing more to it."""
+
+    stream: str
+    at: Instant | None = None
+
+
 class WishRow(Recalled):
     """One wish as lists and boards see it."""
 

@@ -228,7 +228,7 @@ def deadlines(_history: History, ledger: Ledger) -> Iterator[Finding]:
         if folded.plan.finished:
             continue
         alarm, workflow = folded.plan.alarm, found["workflow"]
-        if alarm is not None and found.get("was_behind") is not None and not _would_be_woken(found, folded, alarm):
+        if alarm is not None and found.get("was_behind") is not None and not _would_be_woken(found, alarm):
             yield Finding("unwatched", stream, f"behind the log, and nobody would have come for {alarm.isoformat()}")
         if workflow is None or workflow["held"] is None:
             yield Finding("no_workflow", stream, "the case is open and nothing waits for it")
@@ -245,11 +245,12 @@ def deadlines(_history: History, ledger: Ledger) -> Iterator[Finding]:
             yield Finding("no_timer", stream, f"no timer for {alarm.isoformat()}")
 
 
-def _would_be_woken(found: Json, folded: Folded, alarm: datetime) -> bool:
+def _would_be_woken(found: Json, alarm: datetime) -> bool:
     """Whether a workflow that was never told of an act looks by itself in time, or is told by the waker."""
     own = [datetime.fromisoformat(each) for each in found["was_behind"]]
-    lights = [clock for clock in folded.state.clocks if clock.is_running and clock.overdue_at is None]
-    return bool(lights) or any(each <= alarm + _TASK for each in own)
+    # Runs that were kept before the ledger had this table were watched by nobody.
+    watched = [datetime.fromisoformat(row["at"]) for row in found["rows"].get("awaited", ()) if row["at"]]
+    return any(each <= alarm + _TASK for each in (*own, *watched))
 
 
 def _said_once(stream: str, events: list[Recorded]) -> Iterator[Finding]:

@@ -130,7 +130,7 @@ def hash_of(row: Json) -> str:
     )
 
 
-def made(*, until_red: bool = False) -> Made:
+def made() -> Made:
     """A request that reaches its department and falls due; one act is refused, of one nobody knows."""
     run = Made()
     run.act(
@@ -159,10 +159,6 @@ def made(*, until_red: bool = False) -> Made:
         workload=WORKLOAD,
         evidence=[AFTER],
     )
-    if until_red:
-        # The check is red, so is the reply to its urging; what is left is the last rung.
-        for name, seconds in (("red", 20), ("urged", 14), ("red too", 2)):
-            run.time(name, timedelta(seconds=seconds))
     run.lines.append({"type": "recovered", "t": 60.0, "at": run.at.isoformat()})
     return run
 

@@ -17,6 +17,7 @@ import asyncpg
 import httpx
 from temporalio.client import Client as TemporalClient
 
+from ledger.awaited import overslept
 from ledger.keys import MasterKey
 from runtime.codec import PayloadKeys
 from runtime.temporal import connect
@@ -129,15 +130,9 @@ async def _settle(town: Town, client: TemporalClient, diary: Diary) -> float:
                     return False
             except httpx.HTTPError:
                 return False
-        overdue = await conn.fetchval(
-            """
-            select count(*) from clock
-            where stopped_at is null and overdue_at is null
-                and least(due_at, case when warned_at is null then warn_at end) < now() - interval '2 seconds'
-            """
-        )
         waiting = await outbox(conn)
-        return not overdue and not waiting["unrouted"] and not waiting["waiting"]
+        late = await overslept(conn, since=timedelta(seconds=2))
+        return not (late or waiting["unrouted"] or waiting["waiting"])
 
     try:
         with contextlib.suppress(AssertionError):

@@ -11,7 +11,7 @@ from ledger.awaited import overslept
 from ledger.log import Connection, canonical
 from ledger.projection import project
 from tests.domain import routes as r
-from tests.domain.routes import archived, until, wish_until
+from tests.domain.routes import archived, until, wish_until, working_until
 from tests.domain.spec import Story
 
 STREAM = "case-1"
@@ -29,7 +29,7 @@ def waiting_for(what: str, story: Story) -> Story:
 MOMENTS: dict[str, Callable[[], Story]] = {
     "warn": lambda: until("handling"),
     "expire": lambda: until("handling"),
-    "rung": lambda: until("handling"),
+    "rung": lambda: working_until("handling"),
     "suspension": lambda: until("handling").when(r.SUSPEND, "dispatcher").happens(),
     "question": lambda: until("handling").when(r.ASK, "handler").happens(),
     "review": lambda: until("handling").when(r.SHELVE, "dispatcher").happens(),
@@ -39,9 +39,7 @@ MOMENTS: dict[str, Callable[[], Story]] = {
 
 
 @pytest.mark.parametrize("what", list(MOMENTS))
-async def test_every_kind_of_moment_of_a_case_is_watched_until_it_is_said(
-    conn: asyncpg.Connection, what: str
-) -> None:
+async def test_every_kind_of_moment_of_a_case_is_watched_until_it_is_said(conn: asyncpg.Connection, what: str) -> None:
     story = waiting_for(what, MOMENTS[what]())
     moment = next_moment(story.state)
     assert moment is not None

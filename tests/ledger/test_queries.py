@@ -23,7 +23,7 @@ from ledger.queries import (
     one_wish,
     open_tasks_of,
 )
-from ledger.rows import CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
+from ledger.rows import AwaitedRow, CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
 from tests.ledger.facts import NOON, case_row, fact, task_row, write
 
 
@@ -57,7 +57,7 @@ async def test_a_row_comes_back_as_it_was_written(conn: asyncpg.Connection) -> N
     assert await case_of_source(conn, "12345", "8") is None
 
 
-@pytest.mark.parametrize("table", ["case_row", "case_figure", "task", "clock", "wish", "notice"])
+@pytest.mark.parametrize("table", ["case_row", "case_figure", "task", "clock", "wish", "notice", "awaited"])
 async def test_the_fields_of_a_row_are_the_columns_of_its_table(conn: asyncpg.Connection, table: str) -> None:
     models: dict[str, type[BaseModel]] = {
         "case_row": CaseRow,
@@ -66,6 +66,7 @@ async def test_the_fields_of_a_row_are_the_columns_of_its_table(conn: asyncpg.Co
         "clock": ClockRow,
         "wish": WishRow,
         "notice": NoticeRow,
+        "awaited": AwaitedRow,
     }
     columns = await conn.fetch(
         "select attname::text from pg_attribute where attrelid = $1::text::regclass and attnum > 0 order by attnum",

@@ -32,7 +32,7 @@ from tests.neighbourhood import (
     raw_registry,
 )
 
-TABLES = ("case_row", "case_figure", "task", "clock", "wish", "notice")
+TABLES = ("case_row", "case_figure", "task", "clock", "wish", "notice", "awaited")
 
 
 class Office:
@@ -130,7 +130,7 @@ async def test_a_rebuild_of_sound_tables_changes_no_column(office: Office, conn:
 
 async def test_emptied_tables_come_back(office: Office, conn: asyncpg.Connection) -> None:
     before = await _dump(conn)
-    await conn.execute("truncate case_row, case_figure, task, clock, wish, notice")
+    await conn.execute("truncate case_row, case_figure, task, clock, wish, notice, awaited")
     done = await rebuild(conn)
     assert {each.what for each in done.differences} == {"missing"}
     assert len(done.differences) == done.rows

@@ -12,17 +12,18 @@ from domain.processes import process_of
 from ledger.chain import verify_chain
 from ledger.log import Connection, Json, Recorded, history, streams
 from ledger.projection import project
-from ledger.rows import CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
+from ledger.rows import AwaitedRow, CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
 from tests.waiting import eventually
 from workflows.ids import STATE
 
 Table = dict[tuple[str, ...], Json]
 STREAM = {
     "case_row": "id", "case_figure": "id", "task": "stream", "clock": "stream", "wish": "id", "notice": "stream",
+    "awaited": "stream",
 }  # fmt: skip
 KEYS = {
     "case_row": ("id",), "case_figure": ("id",), "task": ("stream", "id"), "clock": ("stream", "id"), "wish": ("id",),
-    "notice": ("id",),
+    "notice": ("id",), "awaited": ("stream",),
 }  # fmt: skip
 MODELS: dict[str, Any] = {
     "case_row": CaseRow,
@@ -31,6 +32,7 @@ MODELS: dict[str, Any] = {
     "clock": ClockRow,
     "wish": WishRow,
     "notice": NoticeRow,
+    "awaited": AwaitedRow,
 }
 
 

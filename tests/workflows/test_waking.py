@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.waking import Waker, waking
-from domain.process import ActInput, Envelope, Start
+from domain.process import ActInput, Envelope, Outcome, Start
 from ledger.acting import act
 from ledger.awaited import overslept
 from ledger.world import Worlds
@@ -35,19 +35,27 @@ async def in_the_ledger_alone(
     """A request or a wish that was recorded while its workflow was lost on the way."""
     process = "wish" if command is WISH else "case"
     stream = f"{process}-{uuid4().hex}"
-    envelope = Envelope(command_id=str(uuid4()), actor=ACTORS["worker"], command=command)
+    await record(office, stream, "worker", command, Outcome(seq=0, hash=""), at or datetime.now(UTC))
+    return stream
+
+
+async def record(
+    office: Office, stream: str, who: str, command: dict[str, Any], last: Outcome, at: datetime
+) -> Outcome:
+    """One act of which no workflow hears, after the ``last`` one."""
+    envelope = Envelope(command_id=str(uuid4()), actor=ACTORS[who], command=command)
     given = ActInput(
-        process=process,
+        process=stream.partition("-")[0],
         stream=stream,
-        seq=0,
-        hash="",
-        at=at or datetime.now(UTC),
+        seq=last.seq,
+        hash=last.hash,
+        at=at,
         command_id=envelope.command_id,
         envelope=envelope,
     )
     outcome = await act(office.ledger, Worlds(), given)
-    assert outcome.answer is not None
-    return stream
+    assert outcome.answer is not None, outcome.refusal
+    return outcome
 
 
 async def agrees(office: Office, stream: str) -> bool:
@@ -144,6 +152,27 @@ async def test_a_wish_that_nobody_let_lapse_is_woken_too(office: Office) -> None
     assert await Waker(office.ledger, make_wake(office.client, office.task_queue), since=timedelta(minutes=1)).look()
 
     assert await office.until_closed(stream) == "lapsed"
+
+
+async def test_a_case_whose_suspension_ended_in_its_sleep_is_woken_too(office: Office) -> None:
+    """No clock of it runs meanwhile: what is watched is whatever the plan names."""
+    stream, last, at = f"case-{uuid4().hex}", Outcome(seq=0, hash=""), datetime.now(UTC) - LONG_AGO
+    for who, command in (
+        ("worker", REGISTRATION),
+        ("community", {"kind": "whistle", **WHISTLE}),
+        ("dispatcher", {"kind": "dispatch", "lead": LEAD}),
+        ("handler", {"kind": "accept"}),
+        ("dispatcher", {"kind": "suspend", "reason": "awaiting_party", "explanation": "等当事人返回"}),
+    ):
+        last = await record(office, stream, who, command, last, at)
+
+    assert (
+        stream
+        in await Waker(office.ledger, make_wake(office.client, office.task_queue), since=timedelta(minutes=1)).look()
+    )
+
+    await office.until(stream, "resumed")
+    assert [event.kind for event in await office.events(stream)].count("resumed") == 1
 
 
 async def test_the_waker_beside_a_worker_lets_a_forgotten_deadline_be_said(office: Office) -> None:
