@@ -31,6 +31,11 @@ from runtime.settings import Settings, find_endpoints
 from workflows import ids
 
 TASK_QUEUE = "bare"
+_PHASES = {
+    "registered": "triage", "whistled": "triage", "dispatched": "handling", "handling": "handling",
+    "struck_off": "acceptance", "verified": "acceptance", "signed": "acceptance", "fed_back": "acceptance",
+    "settled": "appraisal", "appraised": "appraisal",
+}  # fmt: skip
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
 
 
@@ -68,13 +73,13 @@ class Recorded:
 class BareCase:
     """Takes the human inputs one after the other and ends after the last.
 
-    ``indexed`` says whether it keeps its record in Temporal's visibility store as ours does: on a change of stage.
+    ``indexed`` says whether it keeps its record in Temporal's visibility store as ours does: on a change of phase.
     """
 
     @workflow.init
     def __init__(self, indexed: bool) -> None:
         self._indexed = indexed
-        self._stage = ""
+        self._phase = ""
         self._done = 0
 
     @workflow.run
@@ -94,19 +99,19 @@ class BareCase:
             retry_policy=_RETRY,
         )
         self._done += 1
-        if self._indexed and recorded.stage != self._stage:
+        if self._indexed and _PHASES[recorded.stage] != self._phase:
             self._index(recorded)
         return recorded
 
     def _index(self, recorded: Recorded) -> None:
         due = datetime.fromisoformat(recorded.due) if recorded.due else None
         changed: list[SearchAttributeUpdate[Any]] = [
-            ids.STAGE.value_set(recorded.stage),
+            ids.PHASE.value_set(_PHASES[recorded.stage]),
             ids.DUE.value_set(due) if due else ids.DUE.value_unset(),
         ]
-        if not self._stage:
+        if not self._phase:
             changed += [ids.STREET.value_set("S01"), ids.RULES.value_set("1"), ids.DEPARTMENT.value_set([])]
-        self._stage = recorded.stage
+        self._phase = _PHASES[recorded.stage]
         workflow.upsert_search_attributes(changed)
 
 

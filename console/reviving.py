@@ -4,7 +4,7 @@ Owns the start that takes its input from the ledger. Nothing here writes events:
 begun is what it would have done anyway. Must not decide which streams need it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -141,14 +141,5 @@ def running_query() -> str:
 
 def _shown(attributes: Attributes) -> TypedSearchAttributes:
     """What Temporal's lists show from the beginning: a workflow that carries on tells only what changes."""
-    return TypedSearchAttributes(list(_pairs(attributes)))
-
-
-def _pairs(attributes: Attributes) -> Iterator[SearchAttributePair[Any]]:
-    yield SearchAttributePair(ids.STAGE, attributes.stage)
-    yield SearchAttributePair(ids.DEPARTMENT, list(attributes.departments))
-    yield SearchAttributePair(ids.RULES, attributes.rules_version)
-    if attributes.street:
-        yield SearchAttributePair(ids.STREET, attributes.street)
-    if attributes.due_at:
-        yield SearchAttributePair(ids.DUE, attributes.due_at)
+    pairs = ids.shown(attributes).items()
+    return TypedSearchAttributes([SearchAttributePair(key, value) for key, value in pairs if value is not None])

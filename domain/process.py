@@ -81,13 +81,20 @@ class Task(Recalled):
 
 
 class Attributes(Recalled):
-    """What Temporal's own pages may filter by; never personal data."""
+    """What Temporal's own pages may filter by; never personal data.
+
+    They show the ``phase`` and ``limit_at``, which change a few times in the life of a process, and not ``stage`` and
+    ``due_at``, which change with most acts: each change costs there more than the act itself writes. ``phase`` is
+    empty in plans recorded before there were phases.
+    """
 
     stage: str
     departments: tuple[str, ...] = ()
     street: str | None = None
     due_at: Instant | None = None
     rules_version: str = ""
+    phase: str = ""
+    limit_at: Instant | None = None
 
 
 class Plan(Recalled):

@@ -282,6 +282,8 @@ def plan(state: Wish, world: World) -> Plan:
         street=state.street,
         due_at=None if state.closed else state.lapses_at,
         rules_version=state.rules_version,
+        phase=state.stage.value,
+        limit_at=None if state.closed else state.lapses_at,
     )
     zh, en = STAGE_NAMES[state.stage]
     return Plan(

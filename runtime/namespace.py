@@ -26,7 +26,7 @@ from domain.errors import Refused
 
 SEARCH_ATTRIBUTES: Mapping[str, str] = MappingProxyType(
     {
-        "BihuanStage": "Keyword",
+        "BihuanPhase": "Keyword",
         "BihuanDepartment": "KeywordList",
         "BihuanStreet": "Keyword",
         "BihuanDue": "Datetime",

@@ -26,7 +26,7 @@ pytest.register_assert_rewrite("tests.domain.spec", "tests.domain.routes")
 log_plainly()
 
 SEARCH_ATTRIBUTE_KEYS = (
-    SearchAttributeKey.for_keyword("BihuanStage"),
+    SearchAttributeKey.for_keyword("BihuanPhase"),
     SearchAttributeKey.for_keyword_list("BihuanDepartment"),
     SearchAttributeKey.for_keyword("BihuanStreet"),
     SearchAttributeKey.for_datetime("BihuanDue"),

@@ -3,7 +3,11 @@
 A workflow has the id of its stream, ``case-…`` or ``wish-…``; ids are random or keyed digests, never personal.
 """
 
+from typing import Any
+
 from temporalio.common import SearchAttributeKey
+
+from domain.process import Attributes
 
 WORKFLOW_TYPES = {"case": "Case", "wish": "Wish"}
 """The Temporal workflow type of each process."""
@@ -17,11 +21,23 @@ LOOK = "look"
 STATE = "state"
 """The query that tells what the workflow holds in memory; for tests and support."""
 
-STAGE = SearchAttributeKey.for_keyword("BihuanStage")
+PHASE = SearchAttributeKey.for_keyword("BihuanPhase")
 DEPARTMENT = SearchAttributeKey.for_keyword_list("BihuanDepartment")
 STREET = SearchAttributeKey.for_keyword("BihuanStreet")
 DUE = SearchAttributeKey.for_datetime("BihuanDue")
 RULES = SearchAttributeKey.for_keyword("BihuanRules")
+
+
+def shown(attributes: Attributes) -> dict[SearchAttributeKey[Any], Any]:
+    """What Temporal's lists show of a process; None where there is nothing to show."""
+    told = attributes.phase != ""
+    return {
+        PHASE: attributes.phase if told else attributes.stage,
+        DEPARTMENT: list(attributes.departments),
+        STREET: attributes.street,
+        DUE: attributes.limit_at if told else attributes.due_at,
+        RULES: attributes.rules_version,
+    }
 
 
 def department_queue(code: str) -> str:

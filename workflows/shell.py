@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, NoReturn
 
 from temporalio import exceptions, workflow
-from temporalio.common import RetryPolicy, SearchAttributeUpdate
+from temporalio.common import RetryPolicy, SearchAttributeKey, SearchAttributeUpdate
 
 from workflows import ids
 from workflows.log import log_once
@@ -27,7 +27,6 @@ with workflow.unsafe.imports_passed_through():
         HAND_OVER,
         ActInput,
         Answer,
-        Attributes,
         Envelope,
         HandOverResult,
         Json,
@@ -113,8 +112,10 @@ class Shell:
         self._handed_over: set[str] = set(start.handed_over)
         self._hand_overs: dict[str, tuple[Task, _Handle, bool]] = {}
         self._over = False
-        # What the last upsert told; a run that continues another does not know it.
-        self._shown: Attributes | None = None
+        # What Temporal's lists show: a run that carries on takes it over, unless an older release began it.
+        self._shown: dict[SearchAttributeKey[Any], Any] | None = None
+        if start.plan is not None and start.plan.attributes.phase:
+            self._shown = ids.shown(start.plan.attributes)
 
     # --- messages -------------------------------------------------------------------------------------------------
 
@@ -277,9 +278,11 @@ class Shell:
     def _follow(self, plan: Plan, *, stage_before: str | None) -> None:
         self._plan, self._second_look = plan, None
         workflow.set_current_details(plan.details)
-        if plan.stage != stage_before:
-            workflow.upsert_search_attributes(_changes(self._shown, plan.attributes))
-            self._shown = plan.attributes
+        shown = ids.shown(plan.attributes)
+        # An older release told every change of stage and none besides, and its recorded plans know no phase.
+        if shown != self._shown if plan.attributes.phase else plan.stage != stage_before:
+            workflow.upsert_search_attributes(_changes(self._shown, shown))
+            self._shown = shown
         self._hand_over(plan.tasks)
         self._over = plan.finished
         self._arm(self._alarm())
@@ -403,17 +406,15 @@ class Shell:
         )
 
 
-def _changes(shown: Attributes | None, now: Attributes) -> list[SearchAttributeUpdate[Any]]:
-    """What to tell Temporal's pages; everything when it is not known what they show."""
-    updates: dict[str, SearchAttributeUpdate[Any]] = {
-        "stage": ids.STAGE.value_set(now.stage),
-        "departments": ids.DEPARTMENT.value_set(list(now.departments)),
-        "street": ids.STREET.value_set(now.street) if now.street else ids.STREET.value_unset(),
-        "due_at": ids.DUE.value_set(now.due_at) if now.due_at else ids.DUE.value_unset(),
-        "rules_version": ids.RULES.value_set(now.rules_version),
-    }
-    known = [] if shown is None else [name for name in updates if getattr(shown, name) == getattr(now, name)]
-    return [update for name, update in updates.items() if name not in known]
+def _changes(
+    before: dict[SearchAttributeKey[Any], Any] | None, now: dict[SearchAttributeKey[Any], Any]
+) -> list[SearchAttributeUpdate[Any]]:
+    """What to tell Temporal's lists; everything when it is not known what they show."""
+    return [
+        key.value_unset() if value is None else key.value_set(value)
+        for key, value in now.items()
+        if before is None or before[key] != value
+    ]
 
 
 def _missed(seq: int, outcome: Outcome) -> int:

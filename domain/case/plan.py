@@ -9,7 +9,7 @@ from domain.case.moments import next_moment
 from domain.case.responsible import handler, visitor
 from domain.case.responsible import unit as unit_of
 from domain.case.state import Case
-from domain.case.vocabulary import STAGE_NAMES, Audience, Level, Stage
+from domain.case.vocabulary import PHASES, STAGE_NAMES, Audience, Level, Stage
 from domain.ladder import ClockKind
 from domain.people import ROLE_NAMES, Actor, Role
 from domain.process import Attributes, HandOver, HandOverResult, Json, Plan, Report, Task, World
@@ -29,6 +29,8 @@ def plan(state: Case, world: World) -> Plan:
         street=state.place.street,
         due_at=min((clock.due_at for clock in running), default=None),
         rules_version=state.rules.version,
+        phase=PHASES[state.stage],
+        limit_at=next((clock.due_at for clock in running if clock.kind == ClockKind.HANDLE), None),
     )
     return Plan(
         attributes=attributes,

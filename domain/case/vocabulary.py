@@ -55,6 +55,32 @@ WITH_DEPARTMENTS = (Stage.DISPATCHED, Stage.HANDLING, Stage.RETURNED)
 """Stages in which departments act; helpers go on while the street looks for another lead."""
 
 
+class Phase(StrEnum):
+    """The parts of the loop that Temporal's lists tell apart; several stages each."""
+
+    TRIAGE = "triage"
+    HANDLING = "handling"
+    ACCEPTANCE = "acceptance"
+    APPRAISAL = "appraisal"
+    CLOSED = "closed"
+
+
+PHASES: dict[Stage, Phase] = {
+    Stage.REGISTERED: Phase.TRIAGE,
+    Stage.WHISTLED: Phase.TRIAGE,
+    **dict.fromkeys(WITH_DEPARTMENTS, Phase.HANDLING),
+    Stage.ON_THE_SPOT: Phase.ACCEPTANCE,
+    Stage.STRUCK_OFF: Phase.ACCEPTANCE,
+    Stage.VERIFIED: Phase.ACCEPTANCE,
+    Stage.SIGNED: Phase.ACCEPTANCE,
+    Stage.FED_BACK: Phase.ACCEPTANCE,
+    Stage.SETTLED: Phase.APPRAISAL,
+    Stage.APPRAISED: Phase.APPRAISAL,
+    **dict.fromkeys(FINAL, Phase.CLOSED),
+}
+"""The phase of each stage."""
+
+
 class Mode(StrEnum):
     """办理方式: on the spot, within a limit, by consultation."""
 

@@ -63,7 +63,7 @@ async def test_an_attribute_of_another_type_is_refused(temporal_env: WorkflowEnv
 
 
 def test_the_workflows_write_exactly_what_a_namespace_is_given() -> None:
-    written = (ids.STAGE, ids.DEPARTMENT, ids.STREET, ids.DUE, ids.RULES)
+    written = (ids.PHASE, ids.DEPARTMENT, ids.STREET, ids.DUE, ids.RULES)
 
     assert {key.name for key in written} == set(SEARCH_ATTRIBUTES)
     for key in written:
