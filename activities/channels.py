@@ -1,29 +1,25 @@
 """The ways by which a notice leaves the house: e-mail, signed webhook, and whatever ``apprise`` knows.
 
-Owns protocols, signatures and addresses of the settings. Must not know the ledger's tables and must not try again: an
-attempt either returns or raises ``Undelivered``. What is sent holds codes and redacted text only. The reason of a
-failure is a code of ours: a server's own words may repeat addresses and stay out of tables and logs.
+Owns protocols and addresses of the settings; the webhook itself is in ``activities.webhook``. Must not know the
+ledger's tables and must not try again: an attempt either returns or raises ``Undelivered``. What is sent holds codes
+and redacted text only. The reason of a failure is a code of ours: a server's own words may repeat addresses and stay
+out of tables and logs.
 """
 
 import asyncio
-import binascii
-import ipaddress
-import json
 import logging
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-import httpx
 from pydantic import JsonValue, SecretStr
-from standardwebhooks import Webhook
 
 from domain.errors import Refused
 from domain.notices import NOTICE_KINDS, sentence
@@ -33,9 +29,8 @@ from ledger.outbox import EMAIL
 from ledger.rows import NoticeRow
 from runtime.settings import PREFIX, Settings
 
-_TIMEOUT = timedelta(seconds=10)
-_LEAST_SECRET = 24
-"""Bytes; the least the Standard Webhooks specification recommends."""
+TIMEOUT = timedelta(seconds=10)
+"""How long one attempt may take."""
 
 
 class Undelivered(Exception):  # noqa: N818 - a fact about the attempt
@@ -90,7 +85,8 @@ class Channel(Protocol):
         """End what is open."""
 
 
-def _wrong(name: str, reason: str) -> Refused:
+def wrong_setting(name: str, reason: str) -> Refused:
+    """The refusal of a setting that cannot be used; ``reason`` shows what it should look like."""
     variable = PREFIX + name.upper()
     return Refused("settings.invalid", field=variable, name=variable, reason=reason)
 
@@ -105,6 +101,8 @@ def open_channels(settings: Settings) -> tuple[Channel, ...]:
     if settings.smtp_url is not None:
         channels.append(Email(settings.smtp_url, settings.smtp_from))
     if settings.webhook_url is not None:
+        from activities.webhook import SignedWebhook
+
         secret = settings.webhook_secret
         channels.append(SignedWebhook(settings.webhook_url, secret, private=settings.webhook_private))
     if settings.apprise_urls is not None:
@@ -129,10 +127,10 @@ class Email:
         except ValueError:
             port = 0
         if parts.scheme not in ("smtp", "smtps") or not parts.hostname or port == 0:
-            raise _wrong("smtp_url", "smtp[s]://user:password@host:port")
+            raise wrong_setting("smtp_url", "smtp[s]://user:password@host:port")
         address = parseaddr(sender or "")[1]
         if "@" not in address or not (sender or "").isprintable():
-            raise _wrong("smtp_from", "name@example.org")
+            raise wrong_setting("smtp_from", "name@example.org")
         self._implicit = parts.scheme == "smtps"
         self._host = parts.hostname
         self._login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
@@ -175,10 +173,10 @@ class Email:
         except smtplib.SMTPResponseException as error:
             raise Undelivered(f"smtp {error.smtp_code}") from None
         except (smtplib.SMTPException, OSError) as error:
-            raise Undelivered(_name(error)) from None
+            raise Undelivered(kind_of(error)) from None
 
     def _connected(self) -> smtplib.SMTP:
-        options: dict[str, Any] = {"local_hostname": self._domain, "timeout": _TIMEOUT.total_seconds()}
+        options: dict[str, Any] = {"local_hostname": self._domain, "timeout": TIMEOUT.total_seconds()}
         if self._implicit:
             context = ssl.create_default_context()
             server: smtplib.SMTP = smtplib.SMTP_SSL(self._host, self._port, context=context, **options)
@@ -207,94 +205,6 @@ def _part_from(server: smtplib.SMTP) -> None:
         server.close()
 
 
-class SignedWebhook:
-    """A signed POST as the Standard Webhooks specification has it, its body a CloudEvent in JSON.
-
-    ``webhook-id`` is the notice's id. No redirect is followed, any 2xx answer is delivery, the answer's body is not
-    read. The name is resolved first and the connection goes to what was checked: private, loopback and other
-    addresses inside are refused unless ``private``, whatever the name is made to mean a moment later. Proxies of the
-    environment are not used, for they would connect elsewhere.
-    """
-
-    name = "webhook"
-    receivers: tuple[str, ...] | None = ("1",)
-
-    def __init__(self, url: str, secret: SecretStr | None, *, private: bool) -> None:
-        try:
-            self._url = httpx.URL(url)
-        except httpx.InvalidURL:
-            raise _wrong("webhook_url", "https://host/path") from None
-        if self._url.scheme not in ("http", "https") or not self._url.host or self._url.userinfo:
-            raise _wrong("webhook_url", "https://host/path")
-        self._signers = _signers(secret)
-        self._private = private
-        # It would log every address it calls, and a path may hold a token.
-        logging.getLogger("httpx").setLevel(logging.WARNING)
-        # The system's own certificates (SSL_CERT_FILE adds an office's): not those of a package.
-        self._client = httpx.AsyncClient(
-            verify=ssl.create_default_context(),
-            timeout=_TIMEOUT.total_seconds(),
-            follow_redirects=False,
-            trust_env=False,
-        )
-
-    async def send(self, message: Message, receiver: str) -> None:
-        """Deliver to the address of the settings."""
-        await self.post(str(message.notice.id), cloud_event(message))
-
-    async def post(self, id_: str, event: Mapping[str, JsonValue]) -> None:
-        """Deliver a CloudEvent under its id; raises ``Undelivered``."""
-        body = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-        now = datetime.now(UTC)
-        headers = {
-            "Host": self._url.netloc.decode("ascii"),
-            "Content-Type": "application/cloudevents+json; charset=utf-8",
-            "User-Agent": "bihuan",
-            "webhook-id": id_,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": " ".join(signer.sign(id_, now, body) for signer in self._signers),
-        }
-        try:
-            # The certificate is checked against the name, the connection goes to the address.
-            extensions = {"sni_hostname": self._url.raw_host.decode("ascii")}
-            address = self._url.copy_with(host=await self._resolved())
-            request = self._client.build_request(
-                "POST", address, content=body.encode(), headers=headers, extensions=extensions
-            )
-            response = await self._client.send(request, stream=True)
-            await response.aclose()
-        except (httpx.HTTPError, OSError) as error:
-            raise Undelivered(_name(error)) from None
-        if not response.is_success:
-            raise Undelivered(f"http {response.status_code}", final=response.status_code == httpx.codes.GONE)
-
-    async def close(self) -> None:
-        """End the connections."""
-        await self._client.aclose()
-
-    async def _resolved(self) -> str:
-        host, port = self._url.raw_host.decode("ascii"), self._url.port
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-        addresses = [str(each[4][0]) for each in found]
-        if not self._private and not all(is_public(address) for address in addresses):
-            raise Undelivered("private address", final=True)
-        return addresses[0]
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public Internet, also when it wraps one of version 4."""
-    if "%" in address:
-        return False  # an address with a zone is one of this machine's own networks
-    found = ipaddress.ip_address(address)
-    inner: list[ipaddress.IPv4Address | None] = []
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = [found.ipv4_mapped, found.sixtofour, *(found.teredo or ())]
-    if any(each is not None and not is_public(str(each)) for each in inner):
-        return False
-    return found.is_global and not found.is_multicast and not found.is_reserved
-
-
 def cloud_event(message: Message) -> dict[str, JsonValue]:
     """The notice as a CloudEvent 1.0: codes, redacted text and both sentences, no personal data."""
     notice = message.notice
@@ -321,19 +231,6 @@ def cloud_event(message: Message) -> dict[str, JsonValue]:
     }
 
 
-def _signers(secret: SecretStr | None) -> list[Webhook]:
-    """One signer for each secret given: while a secret is being changed both sign."""
-    given = secret.get_secret_value().split() if secret else []
-    reason = f"whsec_… (base64, ≥ {_LEAST_SECRET} bytes)"
-    try:
-        lengths = [len(binascii.a2b_base64(each.removeprefix("whsec_") + "==")) for each in given]
-    except binascii.Error:
-        raise _wrong("webhook_secret", reason) from None
-    if not lengths or min(lengths) < _LEAST_SECRET:
-        raise _wrong("webhook_secret", reason)
-    return [Webhook(each) for each in given]
-
-
 class OtherServices:
     """Other services by ``apprise``, the optional extra ``notify``: one delivery for each address, in their order."""
 
@@ -345,7 +242,7 @@ class OtherServices:
         logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
         all_of_them = apprise.Apprise()
         if not all_of_them.add(urls.get_secret_value()) or len(all_of_them) == 0:
-            raise _wrong("apprise_urls", "service://…, service://…")
+            raise wrong_setting("apprise_urls", "service://…, service://…")
         self._make: Callable[[], Any] = apprise.Apprise
         self._services = {str(number): service for number, service in enumerate(all_of_them, start=1)}
         self.receivers: tuple[str, ...] | None = tuple(self._services)
@@ -372,6 +269,6 @@ def _apprise() -> Any:
     return apprise
 
 
-def _name(error: Exception) -> str:
+def kind_of(error: Exception) -> str:
     """What kind of error it was; its words may hold addresses."""
     return "name not found" if isinstance(error, socket.gaierror) else type(error).__name__

@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import asyncpg
 from pydantic import JsonValue
 
-from activities.channels import SignedWebhook, Undelivered
+from activities.channels import Undelivered
 from domain.errors import Refused
 from ledger.anchors import AnchorFile, catch_up
 from ledger.checkpoints import Checkpoint, Due, is_due, make_all, mark_sent, unsent
@@ -23,6 +24,9 @@ from ledger.signing import SigningKey
 from runtime.logging import get_logger
 from runtime.pool import AWAY
 from runtime.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from activities.webhook import SignedWebhook
 
 _log = get_logger(__name__)
 
@@ -33,7 +37,7 @@ class Witness:
     """Makes checkpoints when they are due; several may share a ledger, each with a file of its own."""
 
     def __init__(
-        self, pool: asyncpg.Pool, key: SigningKey, anchors: AnchorFile, due: Due, webhook: SignedWebhook | None = None
+        self, pool: asyncpg.Pool, key: SigningKey, anchors: AnchorFile, due: Due, webhook: "SignedWebhook | None" = None
     ) -> None:
         self._pool, self._key, self._anchors, self._due, self._webhook = pool, key, anchors, due, webhook
         self._looked_at_all = False
@@ -137,6 +141,8 @@ async def witnessing(settings: Settings, pool: asyncpg.Pool) -> AsyncIterator[No
         if settings.webhook_url is None:
             variable = f"{PREFIX}CHECKPOINT_WEBHOOK"
             raise Refused("settings.invalid", field=variable, name=variable, reason=f"{PREFIX}WEBHOOK_URL ?")
+        from activities.webhook import SignedWebhook
+
         webhook = SignedWebhook(settings.webhook_url, settings.webhook_secret, private=settings.webhook_private)
     witness = Witness(pool, key, AnchorFile(settings.anchors), due, webhook)
     task = asyncio.create_task(witness.run(), name="witness")

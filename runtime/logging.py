@@ -8,11 +8,20 @@ import io
 import logging
 import re
 import sys
-from collections.abc import Mapping
-from typing import Literal, TextIO
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Literal, TextIO
 
-import structlog
-from structlog.types import EventDict, ExcInfo, Processor
+# structlog draws tracebacks with rich where it finds it, and imports all of it for that: a tenth of a worker's start.
+# Ours are plain, for those of rich show the values of variables. None in this place says that there is no such module.
+_modules: MutableMapping[str, Any] = sys.modules
+if _hides := "rich" not in _modules:
+    _modules["rich"] = None
+try:
+    import structlog
+    from structlog.types import EventDict, ExcInfo, Processor
+finally:
+    if _hides:
+        del _modules["rich"]
 
 # What moves a terminal's cursor, changes its colours or begins a line: only we may write those.
 _FORGING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")

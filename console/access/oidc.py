@@ -2,7 +2,7 @@
 
 Owns the conversation with the provider. What comes out of it is the code of a person, from the claim the settings name;
 whether that person has an account here, ``console.access.sessions`` decides: the provider recognises people, it never
-adds any. Needs the extra ``oidc`` (Authlib); nothing of it is imported before it is used.
+adds any. Needs the extra ``oidc`` (Authlib); neither it nor the HTTP client is imported before it is used.
 """
 
 import base64
@@ -13,14 +13,15 @@ import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
-
-import httpx
 
 from domain.base import Frozen
 from domain.errors import Refused
 from runtime.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
 
 PATIENCE = timedelta(minutes=10)
 """How long somebody may take at the provider."""
@@ -129,7 +130,7 @@ class Provider:
             raise _failed(f"claim {self._claim}")
         return found.strip()
 
-    async def _read(self, client: httpx.AsyncClient, *, again: bool = False) -> None:
+    async def _read(self, client: "httpx.AsyncClient", *, again: bool = False) -> None:
         """Know the provider's addresses and keys, read anew every hour or when a key is not among them."""
         if not again and time.monotonic() - self._read_at < _KNOWN_FOR:
             return
@@ -144,7 +145,7 @@ class Provider:
         keys = await _json(client, "GET", metadata["jwks_uri"])
         self._metadata, self._keys, self._read_at = metadata, keys, time.monotonic()
 
-    async def _exchange(self, client: httpx.AsyncClient, back: str, memory: Memory, code: str) -> Mapping[str, Any]:
+    async def _exchange(self, client: "httpx.AsyncClient", back: str, memory: Memory, code: str) -> Mapping[str, Any]:
         fields = {
             "grant_type": "authorization_code",
             "code": code,
@@ -155,13 +156,15 @@ class Provider:
         ways = self._metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         auth = None
         if self._client_secret is not None and "client_secret_basic" in ways:
+            import httpx
+
             auth = httpx.BasicAuth(self._client_id, self._client_secret)
         elif self._client_secret is not None:
             fields["client_secret"] = self._client_secret
         return await _json(client, "POST", self._metadata["token_endpoint"], data=fields, auth=auth)
 
     async def _believed(
-        self, client: httpx.AsyncClient, token: str, memory: Memory, tokens: Mapping[str, Any]
+        self, client: "httpx.AsyncClient", token: str, memory: Memory, tokens: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """The claims of the token: signed by the provider, for us, in answer to this very question, still good."""
         from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]
@@ -196,7 +199,7 @@ class Provider:
         return jwt.decode(token, KeySet.import_key_set(self._keys), algorithms=list(_SIGNED_BY))
 
     async def _user_info(
-        self, client: httpx.AsyncClient, claims: Mapping[str, Any], tokens: Mapping[str, Any]
+        self, client: "httpx.AsyncClient", claims: Mapping[str, Any], tokens: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         bearer = {"authorization": f"Bearer {tokens.get('access_token', '')}"}
         told = await _json(client, "GET", self._metadata["userinfo_endpoint"], headers=bearer)
@@ -205,7 +208,9 @@ class Provider:
         return told
 
 
-def _client() -> httpx.AsyncClient:
+def _client() -> "httpx.AsyncClient":
+    import httpx
+
     return httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False)
 
 
@@ -213,8 +218,10 @@ def _failed(reason: str) -> Refused:
     return Refused("access.provider_failed", reason=reason)
 
 
-async def _json(client: httpx.AsyncClient, method: str, address: str, **given: Any) -> dict[str, Any]:
+async def _json(client: "httpx.AsyncClient", method: str, address: str, **given: Any) -> dict[str, Any]:
     """The JSON object at this address; what the provider says in an error is not repeated, it may hold secrets."""
+    import httpx
+
     try:
         answer = await client.request(
             method, address, headers={"accept": "application/json", **given.pop("headers", {})}, **given

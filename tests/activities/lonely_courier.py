@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from activities.channels import SignedWebhook
 from activities.courier import Courier, Pace
+from activities.webhook import SignedWebhook
 from runtime.pool import open_pool
 from tests.activities.posting import SECRET
 

@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from activities.channels import SignedWebhook
+from activities.webhook import SignedWebhook
 from domain.registry_problem import RawRegistry
 from tests.neighbourhood import NOON, REGISTRY, raw_registry
 

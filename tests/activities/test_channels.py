@@ -15,11 +15,10 @@ from activities.channels import (
     Email,
     Message,
     OtherServices,
-    SignedWebhook,
     Undelivered,
-    is_public,
     open_channels,
 )
+from activities.webhook import SignedWebhook, is_public
 from domain.errors import Refused
 from ledger.rows import NoticeRow
 from runtime.settings import Settings, settings_table
