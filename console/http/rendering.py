@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from console import output, words
+from console.http.compiling import Compiled, Writer
 from console.http.guard import CSRF_COOKIE, CSRF_FIELD, SIZE_COOKIE
 from console.http.refusing import STATUSES, note, noted_in
 
@@ -90,6 +91,9 @@ class _Saying(NodeTransformer):
 
 class _Environment(Environment):
     """The templates as readers of one language see them."""
+
+    template_class = Compiled
+    code_generator_class = Writer
 
     def __init__(self, language: str, **options: Any) -> None:
         super().__init__(**options)
