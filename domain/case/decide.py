@@ -38,6 +38,17 @@ def decide(state: Case | None, command: Any, actor: Actor, at: datetime, world: 
     pass_time(draft)
     if isinstance(command, TimePasses):
         return tuple(draft.events)
+    return _judged(draft, command, world)
+
+
+def decide_now(state: Case | None, command: Any, actor: Actor, at: datetime, world: World) -> tuple[Event, ...]:
+    """``decide`` on a case that was caught up with ``at`` already: who asks many things at once lets time pass once."""
+    if state is None:
+        return decide(state, command, actor, at, world)
+    return _judged(Draft(state, actor, at, world), command, world)
+
+
+def _judged(draft: Draft, command: Any, world: World) -> tuple[Event, ...]:
     if draft.case.is_final:
         raise Refused(
             "case.finished", stage=STAGE_NAMES[draft.case.stage][0], stage_en=STAGE_NAMES[draft.case.stage][1]

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from domain.calendar import WorkCalendar, measure
 from domain.case import events as e
 from domain.case.deadlines import ClockStory, Counting, DeadlineSheet, Holding, Standing, Status, Unpublished
+from domain.case.state import Case
 from domain.case.stories import Held, Story, Walk
 from domain.clocks import Clock
 from domain.errors import Refused
@@ -18,14 +19,21 @@ from domain.limits import Unit
 _SECOND = timedelta(seconds=1)
 
 
-def explain(events: Sequence[e.CaseEvent], *, at: datetime, calendars: Mapping[str, WorkCalendar]) -> DeadlineSheet:
+def explain(
+    events: Sequence[e.CaseEvent],
+    *,
+    at: datetime,
+    calendars: Mapping[str, WorkCalendar],
+    states: Sequence[Case] | None = None,
+) -> DeadlineSheet:
     """The deadline sheet of a case at ``at`` (UTC); facts from the first one later than that on are left out.
 
-    ``events`` are all facts of one case from its registration, in order. Raises ``Refused``: ``case.unknown`` when the
+    ``events`` are all facts of one case from its registration, in order; whoever has folded them already gives the
+    ``states`` after each. Raises ``Refused``: ``case.unknown`` when the
     case had not begun, ``calendar.unknown`` when ``calendars`` lacks one that a clock was counted by.
     """
     end = next((index for index, event in enumerate(events) if event.at > at), len(events))
-    walk = Walk(tuple(events[:end]), calendars)
+    walk = Walk(tuple(events[:end]), calendars, states)
     for index in range(end):
         walk.take(index)
     if walk.state is None:
@@ -49,6 +57,7 @@ def _told(walk: Walk, story: Story, at: datetime) -> ClockStory:
     calendar = walk.calendar(last.calendar)
     count = _Count(clock, calendar)
     end = clock.stopped_at or at
+    used = count.used(end)
     return ClockStory(
         id=clock.id,
         kind=clock.kind,
@@ -70,9 +79,9 @@ def _told(walk: Walk, story: Story, at: datetime) -> ClockStory:
         late=late,
         counting=count.counting,
         whole=count.whole,
-        used=count.used(end),
-        remaining=max(count.whole - count.used(end), 0),
-        over=max(count.used(end) - count.whole, 0),
+        used=used,
+        remaining=max(count.whole - used, 0),
+        over=max(used - count.whole, 0),
         overtime_permille=count.overtime_permille(end) if late else None,
         rules=tuple(dict.fromkeys(each.rules for each in story.dues)),
         calendars=tuple(dict.fromkeys(each.calendar for each in story.dues if each.calendar)),

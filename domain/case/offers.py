@@ -4,7 +4,7 @@ Owns the probes, each complete and valid from state and world, and the order in 
 always the one of the case's ``decide``; what stands here only knows what a command needs to be asked about.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from domain.base import Frozen
 from domain.case import commands as c
 from domain.case import events as e
+from domain.case.decide import decide_now
 from domain.case.guards import DEPARTMENT_ROLES
 from domain.case.process import CASE
 from domain.case.state import Case, Order
@@ -105,7 +106,7 @@ def menu(
         for kind, ways in _WAYS.items():
             if (kinds is not None and kind not in kinds) or (case is None) != (kind == "register"):
                 continue
-            ask = Asking(CASE.decide, case, actor, at, world)
+            ask = Asking(decide_now, case, actor, at, world)
             given = tuple(ways(ask))
             found += (_answering(each, tasks) for each in given)
             if not given and ask.refusal is not None:
@@ -519,9 +520,15 @@ def _units_of(case: Case) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in units if each))
 
 
+def _alike(ask: _Ask, units: Sequence[str], probe: Callable[[str], Any]) -> tuple[Choice, ...]:
+    """The units of the case if the probe is accepted: to whom of them a word goes is all one to the rules."""
+    if not any(ask.allows(probe(each)) for each in units[:1]):
+        return ()
+    return tuple(_unit(ask.world.registry, each) for each in units)
+
+
 def _urge(ask: _Ask) -> Iterator[Offer]:
-    units = (_unit(ask.world.registry, each) for each in _units_of(ask.state))
-    found = ask.among(units, lambda code: _with(_URGE, to=code))
+    found = _alike(ask, _units_of(ask.state), lambda code: _with(_URGE, to=code))
     freely = ask.allows(_URGE)
     if found or freely:
         probe = _URGE if freely else _with(_URGE, to=found[0].code)
@@ -530,13 +537,13 @@ def _urge(ask: _Ask) -> Iterator[Offer]:
 
 
 def _supervise(ask: _Ask) -> Iterator[Offer]:
-    units = tuple(_unit(ask.world.registry, each) for each in _units_of(ask.state)) or (Choice(_NO_CODE),)
+    units = _units_of(ask.state) or (_NO_CODE,)
     for length in (None, limit("1d")):
 
         def probe(code: str, length: Limit | None = length) -> c.Supervise:
             return _with(_SUPERVISE, to=code, reply_within=length)
 
-        if found := ask.among(units, probe):
+        if found := _alike(ask, units, probe):
             needed = frozenset() if length is None else frozenset({"reply_within"})
             yield Offer("supervise", ask.actor, probe(found[0].code), choices={"to": found}, needed=needed)
             return

@@ -4,7 +4,7 @@ Owns which fact started, stopped, moved or marked a clock. A decision records se
 a clock stands before or behind the stop by the order in which the rules of the case record them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -78,8 +78,14 @@ class Story:
 class Walk:
     """The facts in order, the state after each, and the stories so far."""
 
-    def __init__(self, events: tuple[e.CaseEvent, ...], calendars: Mapping[str, WorkCalendar]) -> None:
+    def __init__(
+        self,
+        events: tuple[e.CaseEvent, ...],
+        calendars: Mapping[str, WorkCalendar],
+        states: Sequence[Case] | None = None,
+    ) -> None:
         self.events = events
+        self._states = states
         self.calendars = calendars
         self.index = 0
         self.before: Case | None = None
@@ -89,7 +95,8 @@ class Walk:
     def take(self, index: int) -> None:
         """Go on by the fact at ``index``."""
         event = self.events[index]
-        self.index, self.before, self.state = index, self.state, evolve(self.state, event)
+        self.index, self.before = index, self.state
+        self.state = evolve(self.state, event) if self._states is None else self._states[index]
         tell = _TELLERS.get(type(event))
         if tell is not None:
             tell(self, event)
@@ -124,8 +131,10 @@ class Walk:
     def cause(self, index: int | None = None) -> Cause:
         """The fact at ``index`` (default: the present one) as a cause."""
         index = self.index if index is None else index
-        event = self.events[index]
-        reason = getattr(event, "reason", None) or getattr(event, "cause", None)
+        event: Any = self.events[index]
+        # Asked of the class: a model is slow in saying that it has no such field.
+        known = type(event).model_fields
+        reason = (event.reason if "reason" in known else None) or (event.cause if "cause" in known else None)
         return Cause(
             seq=index + 1, kind=event.kind, at=event.at, by=event.by, reason=None if reason is None else str(reason)
         )

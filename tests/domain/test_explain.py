@@ -16,6 +16,7 @@ from domain.case import CASE
 from domain.case.deadlines import ClockStory, Counting, DeadlineSheet, Outcome, Status
 from domain.case.events import CaseEvent
 from domain.case.explain import explain
+from domain.case.state import Case
 from domain.errors import Refused
 from domain.ladder import RungAction
 from domain.limits import limit
@@ -263,6 +264,11 @@ def test_the_sheet_of_any_story_reproduces_its_dues(opening: Mapping[str, Any], 
         then = story.events[number].at
         known = tuple(each for each in facts(story) if each.at <= then)
         assert sheet(story, then) == explain(known, at=then, calendars=CALENDARS)
+    # Whoever has folded the facts already is told the same.
+    folded: list[Case] = []
+    for fact in facts(story):
+        folded.append(CASE.evolve(folded[-1] if folded else None, fact))
+    assert sheet(story) == explain(facts(story), at=story.at, calendars=CALENDARS, states=folded)
 
 
 # --- what is told, one thing at a time ----------------------------------------------------------------------------

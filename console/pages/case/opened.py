@@ -34,19 +34,27 @@ class Photo:
 
 @dataclass(frozen=True)
 class Opened:
-    """A case at a moment; ``at`` is that moment, ``is_past`` whether it is not now."""
+    """A case at a moment.
+
+    ``at`` is that moment, ``is_past`` whether it is not now, ``states`` are those after each fact.
+    """
 
     stream: str
     row: CaseRow
     recorded: Sequence[Recorded]
     facts: tuple[Any, ...]
-    state: Case
+    states: tuple[Case, ...]
     reached: tuple[tuple[Stage, datetime], ...]
     at: datetime
     is_past: bool
     world: World
     registry: Registry
     files: frozenset[str]
+
+    @property
+    def state(self) -> Case:
+        """The case after the last fact."""
+        return self.states[-1]
 
     @property
     def seq(self) -> int:
@@ -63,7 +71,7 @@ class Opened:
         """Every file on the record, once, in the order they came in."""
         found: dict[str, Photo] = {}
         for fact in self.facts:
-            given = getattr(fact, "evidence", ())
+            given = fact.evidence if "evidence" in type(fact).model_fields else ()
             for each in (given,) if isinstance(given, Evidence) else given:
                 found.setdefault(each.digest, Photo(each, fact.at, fact.kind))
         return list(found.values())
@@ -97,13 +105,13 @@ async def open_case(caller: Caller, conn: Connection, stream: str, now: datetime
     world = caller.world
     files = await files_of_stream(conn, stream) if _has_files(recorded) else list[BoundFile]()
     facts = tuple(CASE.read_event(each.body) for each in recorded)
-    state, reached = _folded(facts)
+    states, reached = _folded(facts)
     return Opened(
         stream=stream,
         row=row,
         recorded=recorded,
         facts=facts,
-        state=state,
+        states=states,
         reached=reached,
         at=at or now,
         is_past=at is not None,
@@ -117,13 +125,14 @@ def _has_files(recorded: Sequence[Recorded]) -> bool:
     return any(each.body.get("evidence") for each in recorded)
 
 
-def _folded(facts: Sequence[Event]) -> tuple[Case, tuple[tuple[Stage, datetime], ...]]:
-    state: Case | None = None
+def _folded(facts: Sequence[Event]) -> tuple[tuple[Case, ...], tuple[tuple[Stage, datetime], ...]]:
+    """The state after each fact, and when each stage was reached."""
+    states: list[Case] = []
     reached: list[tuple[Stage, datetime]] = []
     for fact in facts:
-        before = state.stage if state else None
-        state = CASE.evolve(state, fact)
-        if state.stage != before:
+        before = states[-1] if states else None
+        state = CASE.evolve(before, fact)
+        if before is None or state.stage != before.stage:
             reached.append((state.stage, fact.at))
-    assert state is not None
-    return state, tuple(reached)
+        states.append(state)
+    return tuple(states), tuple(reached)

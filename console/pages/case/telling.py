@@ -275,7 +275,7 @@ def since(case: Opened, seen: int, names: Names) -> list[Told]:
 def clocks_of(case: Opened) -> list[ToldClock]:
     """Every clock with its story, those that still count first."""
     at = max(case.at, case.facts[-1].at)  # the clocks of two machines may differ by a little
-    sheet = explain(case.facts, at=at, calendars=case.world.calendars)
+    sheet = explain(case.facts, at=at, calendars=case.world.calendars, states=case.states)
     told = [tell_clock(each, case.registry, case.world.calendars, case.at) for each in sheet.clocks]
     return sorted(told, key=lambda each: (each.is_finished, each.due_at))
 
