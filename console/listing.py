@@ -107,12 +107,12 @@ class Asked(BaseModel):
     @property
     def narrowed(self) -> int:
         """How many fields beside the words are filled in."""
-        return len(self.fields()) - ("q" in self.fields()) - ("sort" in self.fields())
+        return len(self.fields().keys() - {"q", "sort"})
 
     def fields(self) -> dict[str, str]:
         """What was filled in, without the place in the list."""
-        given = self.model_dump(by_alias=True, exclude={"cursor"})
-        return {name: value.strip() for name, value in given.items() if value.strip()}
+        given = ((alias, getattr(self, name).strip()) for name, alias in _ALIASES)
+        return {alias: value for alias, value in given if value}
 
     def address(self, path: str, **changes: str | None) -> str:
         """``path`` with what was filled in and ``changes`` to it, as part of an address."""
@@ -152,6 +152,8 @@ class Asked(BaseModel):
         given = self.fields()
         return ((field, say(*names), given.get(field, "")) for field, names in _FIELDS.items())
 
+
+_ALIASES = tuple((name, each.alias or name) for name, each in Asked.model_fields.items() if name != "cursor")
 
 _SAME = ("mode", "urgency", "category", "light", "street", "community", "grid", "department", "handler")
 

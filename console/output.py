@@ -62,7 +62,8 @@ def _by_default() -> str:
 
 def say(zh: str, en: str) -> str:
     """The one of the two texts that the person reads."""
-    return en if language() == "en" else zh
+    # As ``language`` finds it, without the call: a page says hundreds of things.
+    return en if (_spoken.get() or _by_default()) == "en" else zh
 
 
 def span(length: timedelta) -> str:

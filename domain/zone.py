@@ -13,7 +13,8 @@ def office_day(at: datetime) -> date:
 
 def office_minute(at: datetime) -> str:
     """The moment as people are told it: ``2026-11-27 12:19``."""
-    return f"{at.astimezone(OFFICE_ZONE):%Y-%m-%d %H:%M}"
+    # A page tells a hundred of them; by a format it would take three times as long.
+    return at.astimezone(OFFICE_ZONE).isoformat(" ", "minutes")[:16]
 
 
 def office_month(at: datetime) -> int:

@@ -8,6 +8,7 @@ has a place in a form or a reason why nobody is asked for it.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 
 from console import words
 
@@ -451,6 +452,7 @@ def form_of(name: str) -> ActForm:
     return FORMS[name]
 
 
+@cache
 def names_of(kind: str) -> tuple[str, ...]:
     """The names of all ways to do a kind of act."""
     return tuple(name for name in FORMS if name.partition(":")[0] == kind)

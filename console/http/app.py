@@ -25,16 +25,16 @@ API = ("cases", "commands", "tasks", "wishes", "feed", "stats", "files", "report
 """The modules of ``console.api``, each under ``/api/v1``."""
 
 PAGES = (
+    "cases",
+    "workbench",
+    "supervise",
+    "search",
+    "dispatch",
+    "register",
+    "notices",
     "preferences",
     "signing_in",
     "identity_provider",
-    "workbench",
-    "register",
-    "cases",
-    "search",
-    "dispatch",
-    "supervise",
-    "notices",
     "wishes",
     "files",
     "stats",
@@ -101,12 +101,13 @@ def make_app(
     app.state.forms = Forms(office.key.derive("forms"), site)
     problems.install(app)
     app.mount(f"/static/{static_digest()}", _Immutable(directory=STATIC), name="static")
+    # Routes are tried in this order: pages before programs, and what is asked all day first.
+    for name in PAGES:
+        app.include_router(import_module(f"console.pages.{name}").router, include_in_schema=False)
     for name in API:
         router = import_module(f"console.api.{name}").router
         app.include_router(router, prefix="/api/v1", dependencies=[Depends(paced), Depends(asked_well)])
-    for name in PAGES:
-        app.include_router(import_module(f"console.pages.{name}").router, include_in_schema=False)
-    # The last tenth of the size would cost as much time as the page itself.
-    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    # The last tenth of the size would cost more time than a query.
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=3)
     app.add_middleware(Guard, site=site, mistake=problems.mistake)
     return app

@@ -2,17 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from console.exporting import EXPORTED, write_workbook
+from console.http.asking import Asks
 from console.http.caller import Caller, may
 from console.http.office import office_of
 from console.http.problems import status_of
 from console.http.rendering import page
-from console.listing import Asked, choices, named, rungs_by_action
+from console.listing import choices, named, rungs_by_action
 from domain.errors import Refused
 from domain.rights import Permission
 from ledger.queries import PAGE_LIMIT, WORDS_LIMIT, count_cases, list_cases
@@ -23,8 +24,6 @@ router = APIRouter()
 
 _PAGE = 20
 _WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-Asks = Annotated[Asked, Query()]
 
 
 @router.get("/search")

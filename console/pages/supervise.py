@@ -17,6 +17,7 @@ from console import words
 from console.acts import find_stream, new_command_id
 from console.exporting import EXPORTED
 from console.http.acting import row_of, submit
+from console.http.asking import Asks
 from console.http.caller import Caller, may
 from console.http.office import office_of
 from console.http.problems import status_of
@@ -57,6 +58,9 @@ VIEWS: Mapping[str, tuple[tuple[str, str], Mapping[str, str]]] = {
 }
 """The lists of the desk: each is the form of the search with these fields filled in."""
 
+_LISTS = {key: Asked.model_validate(fields) for key, (_, fields) in VIEWS.items()}
+_TILES = [(key, names, fields, _LISTS[key].address("/supervise")) for key, (names, fields) in VIEWS.items()]
+
 WITHIN = ("1wd", "2wd", "3wd", "5wd", "10wd")
 """The times to reply in that are offered where somebody wants another than that of the rules."""
 
@@ -84,7 +88,7 @@ class _Sent:
 async def desk(
     request: Request,
     caller: _Supervises,
-    asked: Annotated[Asked, Query()],
+    asked: Asks,
 ) -> Response:
     """The requests a supervisor looks after, the overdue ones where nothing else is asked for."""
     return await _desk(request, caller, asked, _Sent(done=_number(request, "done"), late=_number(request, "late")))
@@ -214,6 +218,7 @@ async def _desk(request: Request, caller: Caller, asked: Asked, given: _Sent) ->
         except Refused as refused:
             refusal = refused.refusal
         rungs = await rungs_of(conn, [row.id for row in rows])
+    given_fields = asked.fields()
     worst = refusal or given.refusal or (given.refused[0][1] if given.refused else None)
     return page(
         request,
@@ -221,7 +226,7 @@ async def _desk(request: Request, caller: Caller, asked: Asked, given: _Sent) ->
         caller=caller,
         asked=asked,
         offered=choices(caller.registry, reach, caller.today),
-        views=[(say(*name), Asked.model_validate(fields), counts[key]) for key, (name, fields) in VIEWS.items()],
+        views=[(say(*names), address, fields == given_fields, counts[key]) for key, names, fields, address in _TILES],
         rows=named(rows, caller.registry),
         rungs={row.id: _highest(rungs.get(row.id, []), row, world) for row in rows},
         number=number,
@@ -245,14 +250,15 @@ async def _number_of(
     conn: Connection, asked: Asked, wanted: CaseFilter, reach: Reach, counts: Mapping[str, int]
 ) -> int:
     """How many fit; what is one of the lists of the desk is counted already."""
-    known = next((key for key, (_, fields) in VIEWS.items() if asked.fields() == fields), None)
+    chosen = asked.fields()
+    known = next((key for key, (_, fields) in VIEWS.items() if chosen == fields), None)
     return await count_cases(conn, wanted, reach=reach) if known is None else counts[known]
 
 
 async def _counts(conn: Connection, world: World, reach: Reach) -> dict[str, int]:
     """How many requests each list of the desk holds, counted up to a page's bound."""
     rungs = rungs_by_action(world)
-    lists = {key: Asked.model_validate(fields).filter(rungs) for key, (_, fields) in VIEWS.items()}
+    lists = {key: each.filter(rungs) for key, each in _LISTS.items()}
     return await count_each(conn, lists, reach=reach)
 
 
