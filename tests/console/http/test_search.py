@@ -90,6 +90,16 @@ async def test_a_day_that_is_none_and_a_search_that_is_too_long_come_back_in_the
     assert 'id="f-q-wrong"' in long.text
 
 
+async def test_a_field_no_form_could_send_is_named_in_the_refusal(town: Doors) -> None:
+    browser = town.browser("dispatcher")
+
+    answer = await browser.get("/search", params={"from": "9" * 33})
+
+    assert answer.status_code == 422
+    assert "“from”" in answer.text
+    assert "unknown" not in (await browser.get("/search?unknown=1&q=电梯")).text
+
+
 async def test_days_are_those_of_the_office_and_include_the_last(town: Doors, furnished_database: str) -> None:
     midnight = datetime(2026, 5, 1, 16, 0, tzinfo=UTC)  # where 2 May begins in Beijing
     await put(
