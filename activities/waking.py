@@ -27,7 +27,10 @@ _SERVERS_AWAY: tuple[type[Exception], ...] = (RPCError, *AWAY)
 _NOBODY_ANSWERS = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 
 AT_ONCE = 100
-"""So many processes at most are woken in one round."""
+"""So many processes are asked for and told in one go; a round has as many of them as it takes."""
+
+_BREATHS = 60
+"""So many goes fit into the time after which a process has overslept: those who wake have something to do."""
 
 _AGAIN_AFTER = 4
 """Rounds after which a process that still says nothing is told again: it may merely wait for its turn."""
@@ -45,10 +48,18 @@ class Waker:
         """One round; the streams that were told. Raises when a server is away: the next round finds them again."""
         self._round += 1
         self._told = {stream: at for stream, at in self._told.items() if self._round - at < _AGAIN_AFTER}
+        woken: list[str] = []
+        while found := await self._overslept():
+            woken += [stream for stream in found if await self._tell(stream)]
+            if len(found) < AT_ONCE:
+                break
+            await asyncio.sleep(self._since.total_seconds() / _BREATHS)
+        return woken
+
+    async def _overslept(self) -> list[str]:
+        # Those already told are not asked for: however many do not answer, they hide no others.
         async with self._pool.acquire() as conn:
-            # Those already told are not asked for: however many do not answer, they hide no others.
-            found = await overslept(conn, since=self._since, limit=AT_ONCE, but=self._told)
-        return [stream for stream in found if await self._tell(stream)]
+            return await overslept(conn, since=self._since, limit=AT_ONCE, but=self._told)
 
     async def _tell(self, stream: str) -> bool:
         try:

@@ -8,8 +8,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
 
-from activities.waking import Waker, waking
+from activities.waking import AT_ONCE, Waker, waking
 from domain.process import ActInput, Envelope, Outcome, Start
 from ledger.acting import act
 from ledger.awaited import overslept
@@ -139,6 +140,29 @@ async def test_the_waker_finds_what_was_never_said_and_tells_it_once_in_a_while(
     assert rounds == [[late], [], [], [], [late], []]
     assert told == [late, late]
     office.forked |= {late, *await all_streams(office)}
+
+
+async def test_however_many_have_slept_in_one_round_tells_them_all(office: Office) -> None:
+    """After a long outage; one that cannot be told is no hindrance."""
+    told: list[str] = []
+
+    async def wake(stream: str) -> None:
+        told.append(stream)
+        if stream == "case-7":
+            raise RPCError("unheard of", RPCStatusCode.INVALID_ARGUMENT, b"")
+
+    async with office.owner.acquire() as conn:
+        await conn.execute(
+            "insert into awaited select 'case-' || n, now() - interval '1 day' from generate_series(1, $1) as n",
+            AT_ONCE * 2 + 1,
+        )
+    waker = Waker(office.ledger, wake, since=timedelta(seconds=1))
+
+    assert len(await waker.look()) == AT_ONCE * 2
+    assert len(set(told)) == len(told) == AT_ONCE * 2 + 1
+    assert await waker.look() == []
+    async with office.owner.acquire() as conn:
+        await conn.execute("delete from awaited where at < now() - interval '12 hours'")
 
 
 async def all_streams(office: Office) -> set[str]:
