@@ -54,18 +54,30 @@ _SETTINGS = {
     "log_error_verbosity": "terse",
 }
 
+_FLEETING = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    # Copying a whole database then writes its files, and not a log of them beside.
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
+
 
 class EmbeddedPostgres:
     """PostgreSQL 18 on ``folder``: UTF-8, data checksums, every commit on disk before it is answered.
 
     As root the server runs as the system user ``bihuan``, made if missing, and the folders above ``folder`` are
     opened for passing through (not for reading). Everything it holds survives a crash of any process.
+
+    A ``fleeting`` server does not wait for the disk: it is spoilt when the machine itself stops, and is for data that
+    is thrown away afterwards. No folder may hold a server that is now the one and now the other.
     """
 
-    def __init__(self, folder: Path, *, logs: Path | None = None) -> None:
+    def __init__(self, folder: Path, *, logs: Path | None = None, fleeting: bool = False) -> None:
         self.folder = folder.absolute()
         self._cluster = self.folder / "cluster"
         self._logs = logs or self.folder
+        self._fleeting = fleeting
         self._user = _server_user() if os.geteuid() == 0 else None
         self.socket_folder = _socket_folder(self.folder)
         self.child = Child(self._spec(), self._logs)
@@ -114,7 +126,7 @@ class EmbeddedPostgres:
         draft = self.folder / "cluster.new"
         shutil.rmtree(draft, ignore_errors=True)
         _make_private(draft, self._user)
-        _run_initdb(draft, self._user)
+        _run_initdb(draft, self._user, fleeting=self._fleeting)
         draft.rename(self._cluster)
 
     async def create_database(self, name: str) -> None:
@@ -135,7 +147,8 @@ class EmbeddedPostgres:
             await connection.close()
 
     def _spec(self) -> ChildSpec:
-        settings = {**_SETTINGS, "unix_socket_directories": str(self.socket_folder)}
+        settings = _SETTINGS | (_FLEETING if self._fleeting else {})
+        settings |= {"unix_socket_directories": str(self.socket_folder)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return ChildSpec(
             name="postgres",
@@ -194,10 +207,11 @@ def _binaries() -> Path:
     return Path(found.origin).parent / "pginstall18" / "bin"
 
 
-def _run_initdb(folder: Path, user: SystemUser | None) -> None:
+def _run_initdb(folder: Path, user: SystemUser | None, *, fleeting: bool) -> None:
     command = [str(_binaries() / "initdb"), "-D", str(folder), "-U", SUPERUSER, "-A", "trust", "-E", "UTF8"]
     # The built-in provider sorts by code point everywhere, whatever locales the machine has.
     command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--data-checksums"]
+    command += ["--no-sync"] if fleeting else []
     done = subprocess.run(
         command,
         check=False,

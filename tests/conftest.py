@@ -3,9 +3,9 @@
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import pytest
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
@@ -18,12 +18,15 @@ from runtime.temporal_server import temporal_binary
 from tests.copies import copy_database
 from tests.keys import KEYS
 from tests.logs import log_plainly
+from tests.scratch import write_into_memory
+from tests.turns import ByFiles, by_turns
 
 # Failures inside the helpers of the domain tests are explained as those in the tests themselves. Here, because tests of
 # other folders use them too and may come first.
 pytest.register_assert_rewrite("tests.domain.spec", "tests.domain.routes")
 
 log_plainly()
+write_into_memory()
 
 SEARCH_ATTRIBUTE_KEYS = (
     SearchAttributeKey.for_keyword("BihuanPhase"),
@@ -32,6 +35,18 @@ SEARCH_ATTRIBUTE_KEYS = (
     SearchAttributeKey.for_datetime("BihuanDue"),
     SearchAttributeKey.for_keyword("BihuanRules"),
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    by_turns(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFiles | None:
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False  # by the number of their tests, which says nothing about how long they take
+    return ByFiles(config, log)
 
 
 _exit_code = pytest.StashKey[int]()
@@ -53,14 +68,10 @@ async def postgres() -> AsyncIterator[EmbeddedPostgres]:
     """A running PostgreSQL 18 for the whole session.
 
     Not under pytest's own folder: a second session beside this one closes that to the user the server runs as.
+    Nobody pulls the plug of this server; tests of what survives that start servers of their own.
     """
     with tempfile.TemporaryDirectory(prefix="bihuan-") as folder:
-        async with EmbeddedPostgres(Path(folder) / "postgres") as server:
-            conn: asyncpg.Connection = await asyncpg.connect(server.dsn("postgres"))
-            # Nobody pulls the plug of this server; tests of what survives that start servers of their own.
-            await conn.execute("alter system set fsync = off")
-            await conn.execute("select pg_reload_conf()")
-            await conn.close()
+        async with EmbeddedPostgres(Path(folder) / "postgres", fleeting=True) as server:
             yield server
 
 

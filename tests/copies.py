@@ -9,6 +9,7 @@ async def copy_database(postgres: EmbeddedPostgres, template: str, name: str) ->
     """Make the database ``name`` as a copy of ``template``, to which nobody may be connected."""
     conn: asyncpg.Connection = await asyncpg.connect(postgres.dsn("postgres"))
     try:
-        await conn.execute(f'create database "{name}" template "{template}"')
+        # By its files: a log of every page, which is the default, is twice the work.
+        await conn.execute(f'create database "{name}" template "{template}" strategy file_copy')
     finally:
         await conn.close()

@@ -76,7 +76,7 @@ async def prove(reader: Reader, keys: Mapping[str, bytes] | None, scratch: Path 
     needed = sum(part.bytes for part in reader.manifest.tables)
     with room(place, needed), tempfile.TemporaryDirectory(prefix="bihuan-", dir=place) as at:
         began = time.monotonic()
-        async with EmbeddedPostgres(Path(at) / "postgres") as server:
+        async with EmbeddedPostgres(Path(at) / "postgres", fleeting=True) as server:
             await load(server.dsn(), reader, at, lambda done, rows: told(done, rows + proof.manifest.heads.streams))
             conn: asyncpg.Connection = await asyncpg.connect(server.dsn(), server_settings={"statement_timeout": "0"})
             try:
