@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -32,11 +31,11 @@ from ledger.vault import MasterKey
 from ledger.world import read_world
 from runtime.codec import PayloadKeys
 from runtime.temporal import connect
+from tests.console.forked import Forked, start_forked
 from tests.neighbourhood import ACTORS, CALENDAR, EXAMPLE_BOOK, LEAD, REGISTRY, raw_registry
 from tests.waiting import eventually
 from tests.workflows.office import Office, furnish, open_office
 
-ROOT = Path(__file__).parents[2]
 WHISTLE: dict[str, Any] = {"reason": "reflected", "departments": [LEAD], "approver": "approver"}
 
 
@@ -80,7 +79,7 @@ async def two_cases(office: Office) -> list[str]:
 
 
 class Ran(NamedTuple):
-    code: int
+    code: int | None
     out: str
     err: str
 
@@ -90,9 +89,7 @@ class Ran(NamedTuple):
         return json.loads(self.out)
 
 
-async def started(
-    office: Office, key: Path, *words: str, command: Sequence[str] = ("rules", "adopt")
-) -> asyncio.subprocess.Process:
+async def started(office: Office, key: Path, *words: str, command: Sequence[str] = ("rules", "adopt")) -> Forked:
     """The command line in a process of its own, on the servers of the office."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("BIHUAN_")}
     environment = clean | {
@@ -103,15 +100,12 @@ async def started(
         "BIHUAN_MASTER_KEY_FILE": str(key),
         "BIHUAN_TASK_QUEUE": office.task_queue,
     }
-    line = (sys.executable, "-m", "console.cli", *command, *words)
-    pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(*line, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe)
+    return await asyncio.to_thread(start_forked, *command, *words, environment=environment)
 
 
-async def ended(process: asyncio.subprocess.Process) -> Ran:
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return Ran(process.returncode, out.decode(), err.decode())
+async def ended(process: Forked) -> Ran:
+    out, err = await asyncio.to_thread(process.communicate)
+    return Ran(process.returncode, out, err)
 
 
 async def adopt(office: Office, key: Path, *words: str) -> Ran:

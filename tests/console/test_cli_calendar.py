@@ -347,7 +347,7 @@ async def test_at_a_terminal_the_import_asks(
             if not more:
                 break
             shown += more
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         os.close(master)
     text = shown.decode()

@@ -236,7 +236,7 @@ async def test_a_visitor_finds_something_to_do_in_every_role(tmp_path: Path) -> 
     summary = json.loads(await process.stdout.readline())
     tokens = {each["role"]: each["token"] for each in summary["logins"]}
     waiting: dict[str, int] = {}
-    async with httpx.AsyncClient(base_url=summary["url"], trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=summary["url"], trust_env=False, timeout=60) as client:
         for role in _BUSY:
             answer = await client.get("/api/v1/tasks", headers={"Authorization": f"Bearer {tokens[role]}"})
             waiting[role] = len(answer.json()["items"])

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,9 +20,10 @@ import pytest
 from ledger.registry import load_registry
 from ledger.vault import MasterKey, Vault
 from runtime.endpoints import read_endpoints
+from tests.console.forked import ROOT, Forked, start_forked
 from tests.neighbourhood import FAR_GRID, GRID, ORDINARY, raw_registry
+from tests.waiting import eventually
 
-ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data" / "requests_labelled.jsonl"
 
 
@@ -34,19 +34,12 @@ class Office:
     data: Path
     conn: asyncpg.Connection
 
-    def command(self, *arguments: str | Path) -> list[str]:
-        return [sys.executable, "-m", "console.cli", *map(str, arguments), "--data", str(self.data)]
-
-    def start(self, *arguments: str | Path) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str | Path) -> Forked:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("BIHUAN_")}
-        pipe = subprocess.PIPE
-        command = self.command("import", *arguments)
-        return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=pipe, stderr=pipe)
+        return start_forked("import", *map(str, arguments), "--data", str(self.data), environment=environment)
 
     async def run(self, *arguments: str | Path) -> "Ran":
-        process = self.start(*arguments)
-        out, err = await asyncio.to_thread(process.communicate)
-        return Ran(process.returncode, out, err)
+        return await ended(await asyncio.to_thread(self.start, *arguments))
 
     async def cases(self, source: str) -> list[asyncpg.Record]:
         query = "select * from case_row where source = $1 order by external_id"
@@ -71,7 +64,7 @@ class Office:
 
 
 class Ran(NamedTuple):
-    code: int
+    code: int | None
     out: str
     err: str
 
@@ -88,6 +81,11 @@ class Ran(NamedTuple):
         return self.summary["opened"], self.summary["already"], self.summary["rejected"]
 
 
+async def ended(process: Forked) -> Ran:
+    out, err = await asyncio.to_thread(process.communicate)
+    return Ran(process.returncode, out, err)
+
+
 @contextmanager
 def instance(data: Path) -> Iterator[None]:
     command = [sys.executable, "-m", "console.cli", "up", "--no-ui", "--json", "--data", str(data)]
@@ -101,10 +99,13 @@ def instance(data: Path) -> Iterator[None]:
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(60)
 
 
-async def _office(data: Path) -> AsyncIterator[Office]:
+@pytest.fixture(scope="module")
+async def fresh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
+    """An instance in which nobody has loaded a registry."""
+    data = tmp_path_factory.mktemp("fresh")
     with instance(data):
         endpoints = read_endpoints(data)
         assert endpoints is not None
@@ -114,18 +115,13 @@ async def _office(data: Path) -> AsyncIterator[Office]:
 
 
 @pytest.fixture(scope="module")
-async def fresh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
-    """An instance in which nobody has loaded a registry."""
-    async for office in _office(tmp_path_factory.mktemp("fresh")):
-        yield office
+async def staffed(fresh: Office) -> Office:
+    """The same instance, from now on with the neighbourhood of the tests; ``hotline`` is its only hotline person.
 
-
-@pytest.fixture(scope="module")
-async def staffed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
-    """An instance with the neighbourhood of the tests; ``hotline`` is its only hotline person."""
-    async for office in _office(tmp_path_factory.mktemp("staffed")):
-        await load_registry(office.conn, raw_registry(), "tests")
-        yield office
+    The tests that want no registry stand before those that want one.
+    """
+    await load_registry(fresh.conn, raw_registry(), "tests")
+    return fresh
 
 
 def jsonl(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -156,7 +152,7 @@ def reported(path: str | None) -> list[dict[str, str]]:
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the development data does not lie next to this checkout")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_the_shared_requests_open_495_cases_and_none_the_second_time(fresh: Office, tmp_path: Path) -> None:
     report = ("--report", tmp_path / "r.csv", "--json")
 
@@ -258,13 +254,13 @@ async def test_a_dry_run_opens_nothing(fresh: Office, tmp_path: Path) -> None:
 
 async def test_killed_in_the_middle_and_run_again_loses_and_doubles_nothing(fresh: Office, tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl", many("杀", 60))
-    process = fresh.start(path, "--json", "--rate", "30")
+    process = fresh.start(path, "--json", "--rate", "5")
     await _until_some(fresh, "杀")
     process.kill()
-    process.communicate()
+    await ended(process)
     left = await fresh.count("杀")
 
-    again = await fresh.run(path, "--json")
+    again = await fresh.run(path, "--json", "--rate", "1000")
 
     assert 0 < left < 60
     assert again.code == 0
@@ -280,13 +276,12 @@ async def test_interrupted_it_says_what_was_done_and_goes_on_later(
 ) -> None:
     source = number.name
     path = jsonl(tmp_path / "a.jsonl", many(source, 60))
-    process = fresh.start(path, "--json", "--rate", "30")
+    process = fresh.start(path, "--json", "--rate", "5")
     await _until_some(fresh, source)
     process.send_signal(number)
-    out, err = await asyncio.to_thread(process.communicate)
-    stopped = Ran(process.returncode, out, err)
+    stopped = await ended(process)
 
-    again = await fresh.run(path, "--json")
+    again = await fresh.run(path, "--json", "--rate", "1000")
 
     assert stopped.code == 130
     assert 0 < stopped.summary["opened"] < 60
@@ -304,16 +299,14 @@ async def test_a_database_that_dies_in_the_middle_costs_nothing(tmp_path: Path) 
         assert endpoints is not None
         conn = await asyncpg.connect(endpoints.postgres)
         office = Office(data, conn)
-        process = office.start(path, "--json", "--rate", "10")
+        process = office.start(path, "--json", "--rate", "6")
         await _until_some(office, "断")
         server = psutil.Process(conn.get_server_pid()).parent()
         assert server is not None
         assert await office.count("断") < 40, "the server is to die in the middle"
         server.kill()
         conn.terminate()
-        out, err = await asyncio.to_thread(process.communicate)
-
-        ran = Ran(process.returncode, out, err)
+        ran = await ended(process)
         conn = await _connected(endpoints.postgres)
         opened = await Office(data, conn).count("断")
         await conn.close()
@@ -324,20 +317,23 @@ async def test_a_database_that_dies_in_the_middle_costs_nothing(tmp_path: Path) 
 
 async def _connected(dsn: str) -> asyncpg.Connection:
     """A connection, as soon as the server that was killed is back."""
-    deadline = time.monotonic() + 30
-    while True:
+
+    async def connected() -> asyncpg.Connection | None:
         try:
             return await asyncpg.connect(dsn)
         except (OSError, asyncpg.PostgresError):
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.1)
+            return None
+
+    connection = await eventually(connected, "the server that was killed is back", within=60)
+    assert connection is not None
+    return connection
 
 
 async def _until_some(office: Office, source: str) -> None:
-    deadline = time.monotonic() + 30
-    while await office.count(source) < 5:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
+    async def some() -> bool:
+        return await office.count(source) >= 5
+
+    await eventually(some, f"some rows of {source} are cases", within=60)
 
 
 async def test_two_imports_at_once_open_every_row_once(fresh: Office, tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def rehydrated(office: Running, *options: str) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_a_start_after_the_engine_lost_its_last_hours_brings_everything_back(tmp_path: Path) -> None:
     data, kept = tmp_path / "office", tmp_path / "kept"
     kept.mkdir()

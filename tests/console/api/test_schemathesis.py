@@ -23,7 +23,7 @@ def streets(furnished_database: str, tmp_path: Path) -> Iterator[Served]:
         yield found
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("role", [Role.STREET_DISPATCHER, Role.GRID_WORKER, Role.SUPERVISOR])
 async def test_no_request_gets_an_answer_the_document_does_not_know(streets: Served, role: Role) -> None:
     seed = os.environ.get("BIHUAN_TEST_SEED", "20261126")

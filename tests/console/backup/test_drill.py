@@ -49,7 +49,7 @@ def _doctor_of_an_instance(data: Path) -> dict[str, list[dict[str, str]]]:
             check=False,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=110,
         )
         report: dict[str, list[dict[str, str]]] = json.loads(done.stdout)
         return report

@@ -109,7 +109,7 @@ async def test_an_act_reaches_the_wall_and_who_comes_back_is_told_only_what_diff
     sealed = seal(doors.office.key.derive("board"), Address(unit="S01", until=datetime.now(UTC) + timedelta(days=1)))
     async with (
         _served(doors) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False, timeout=20, params={"s": sealed}) as client,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=60, params={"s": sealed}) as client,
     ):
         # Nothing is open yet, so nothing on the wall changes by itself.
         shown = (await doors.browser().get(f"/board?s={sealed}")).text

@@ -165,7 +165,7 @@ async def test_the_console_does_it_by_itself(fresh_streets: Streets, furnished_d
         return bool(await office.pool.fetchval("select exists (select from erasure)"))
 
     async with upkeep(office):
-        await eventually(erased, "what is due has been destroyed", within=30)
+        await eventually(erased, "what is due has been destroyed")
 
 
 async def test_a_run_stops_at_its_most_and_several_at_once_do_not_disturb_each_other(
