@@ -55,11 +55,19 @@ browser: $(STAMP) ## Install the browsers of the tests: Chromium by apt, Chromiu
 	@$(BIN)/python tests/browser/browsers.py
 
 .PHONY: test
-test: compiled browser ## Run the tests (T=tests/domain for a part of them, WORKERS=4 on a larger machine)
+test: compiled browser ## Run the tests (T=tests/domain for a part of them, WORKERS=4 on a larger machine, PICTURES=1 of the pages)
 ifeq ($(T),tests)
+	@mkdir -p build
+	@# Chaos has the machine to itself but for the rules, which need no server, wait for nobody and take what is left over.
 	@# In processes of their own: what the examples of the rules are drawn from must not depend on what else is imported.
-	$(BIN)/python -m pytest tests/domain -n $(WORKERS) --dist worksteal $(ARGS)
-	@# A file stays with one worker, so that what its tests share is made once.
+	@echo "tests/chaos/test_chaos.py: build/chaos.log"; \
+	$(BIN)/python -m pytest tests/chaos/test_chaos.py -s $(ARGS) >build/chaos.log 2>&1 & chaos=$$!; \
+	trap 'kill $$chaos 2>/dev/null || true; wait $$chaos || true' INT TERM; \
+	nice -n 15 $(BIN)/python -m pytest tests/domain -n $(WORKERS) --dist worksteal $(ARGS) && rules=0 || rules=$$?; \
+	wait $$chaos && played=0 || played=$$?; \
+	cat build/chaos.log; \
+	test $$rules -eq 0 -a $$played -eq 0
+	@# A file stays with one worker, so that what its tests share is made once (tests/turns.py).
 	$(BIN)/python -m pytest tests --ignore tests/domain --ignore tests/chaos/test_chaos.py -n $(WORKERS) --dist loadfile $(ARGS)
 else
 	$(BIN)/python -m pytest $(T) $(ARGS)

@@ -14,8 +14,8 @@ import pytest
 
 from tests.chaos.play import play, told
 
-_SECONDS = 75
-"""Of load and faults; with start, settling and judging the whole is about two minutes."""
+_SECONDS = 120
+"""Of load and faults; with start, settling and judging the whole is about three minutes."""
 
 
 @pytest.mark.timeout(900)
