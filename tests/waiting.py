@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[T]], what: str, *, within: float = 20.0, every: float = 0.03
+    condition: Callable[[], Awaitable[T]], what: str, *, within: float = 60.0, every: float = 0.03
 ) -> T:
     """The first true answer of ``condition``; fails, saying ``what`` was awaited, when none comes in time."""
     loop = asyncio.get_running_loop()

@@ -37,7 +37,7 @@ async def _arrives(hooks: Hooks, notice: str) -> None:
     await eventually(arrived, "the webhook has the notice", within=60)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_the_worker_delivers_before_and_after_an_outage_of_postgresql(hooks: Hooks) -> None:
     async with AsyncExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bihuan-")))

@@ -279,7 +279,7 @@ class Working:
 
     async def __aexit__(self, *_: object) -> None:
         self.courier.stop()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self.task
 
 

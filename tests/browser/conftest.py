@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.browser.browsers import QUIET, QUIET_OLD, is_ci, oldest, todays
 from tests.browser.town import Town, open_town
+
+# How long a page may take is not what these tests ask; the usual five seconds are soon over on a machine that is busy.
+expect.set_options(timeout=60_000)
 
 
 def _needed(found: Path | None, name: str) -> str:

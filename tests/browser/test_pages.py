@@ -1,7 +1,7 @@
 """Every page of the console, as its routes name them, at a desk and on a telephone: legible, quiet, not too wide.
 
 The list comes from the routes of the application; a new page is looked at without anybody remembering it, and a route
-that is no page has to say so here. The screenshots lie in ``build/screenshots``.
+that is no page has to say so here. With ``PICTURES=1`` there are screenshots in ``build/screenshots``.
 """
 
 import re

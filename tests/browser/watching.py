@@ -4,6 +4,7 @@ Errors on the browser's console, breaches of the content security policy, except
 host, files that are missing, answers that say a mistake of ours, and a layout wider than a phone.
 """
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -76,7 +77,7 @@ class Watched:
 async def watched(browser: Browser, url: str, **options: Any) -> AsyncIterator[Watched]:
     """A browser of its own for one person on the site ``url``; fails at the end when something went wrong in it."""
     context = await browser.new_context(locale="zh-CN", timezone_id="Asia/Shanghai", **{"viewport": DESK, **options})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     watch = Watched(context, urlsplit(url).netloc, url)
     try:
         yield watch
@@ -104,12 +105,15 @@ async def nothing_serious(page: Page) -> None:
 
 
 async def photograph(page: Page, name: str, size: dict[str, int]) -> None:
-    """The whole page at this width into the folder of screenshots.
+    """Give the window this size; with ``PICTURES=1`` also the whole page into the folder of screenshots.
 
-    The window is made as high as the page, so that what sticks to its lower edge is shown where the page ends.
+    For a picture the window is made as high as the page, so that what sticks to its lower edge is shown where the page
+    ends. Nobody looks at the pictures of most runs, and they take as long as all that is checked of a page.
     """
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     await page.set_viewport_size(size)  # type: ignore[arg-type]
+    if not os.environ.get("PICTURES"):
+        return
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     high = await page.evaluate("document.documentElement.scrollHeight")
     if high > size["height"]:
         await page.set_viewport_size({"width": size["width"], "height": min(int(high), 6000)})

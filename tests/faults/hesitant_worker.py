@@ -7,7 +7,7 @@ import activities.recording
 from domain.process import Outcome
 from worker import main
 
-REST = 0.15
+REST = 0.4
 
 _recording = vars(activities.recording)
 _act = _recording["act"]

@@ -35,7 +35,7 @@ def in_seconds() -> RuleBook:
     return RuleBook.model_validate(body)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_a_worker_killed_between_two_rungs_repeats_none() -> None:
     with tempfile.TemporaryDirectory(prefix="bihuan-") as folder:
         data = Path(folder) / "data"

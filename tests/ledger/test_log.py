@@ -243,7 +243,7 @@ async def test_streams_do_not_wait_for_each_other(ledger: str, conn: asyncpg.Con
     other = await asyncpg.connect(ledger)
     async with conn.transaction():
         await open_stream(conn, "case-1", uuid4(), 0)
-        await asyncio.wait_for(write(other, "case-2", 0, [fact("registered")]), 10)
+        await asyncio.wait_for(write(other, "case-2", 0, [fact("registered")]), 60)
     await other.close()
 
 
@@ -340,7 +340,7 @@ async def test_an_append_is_announced_when_it_commits(ledger: str, conn: asyncpg
 
     await write(conn, "case-1", 0, [fact("registered"), fact("whistled")])
 
-    assert await asyncio.wait_for(heard.get(), 10) == "case-1:2"
+    assert await asyncio.wait_for(heard.get(), 60) == "case-1:2"
     await listener.remove_listener("ledger", hear)
     await listener.close()
 

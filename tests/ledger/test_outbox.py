@@ -113,7 +113,7 @@ async def test_listeners_hear_of_new_notices_and_of_nothing_else(ledger: str, co
     listener: asyncpg.Connection = await asyncpg.connect(ledger)
     await listener.add_listener("notice", lambda *given: heard.put_nowait(str(given[3])))
     notice = await put_notice(conn)
-    assert await asyncio.wait_for(heard.get(), 10) == ""
+    assert await asyncio.wait_for(heard.get(), 60) == ""
 
     # What a rebuild does: the same rows anew.
     async with conn.transaction():
@@ -122,7 +122,7 @@ async def test_listeners_hear_of_new_notices_and_of_nothing_else(ledger: str, co
         await conn.execute("insert into notice select * from kept")
     assert await conn.fetchval("select id from notice") == notice
     await conn.execute("select pg_notify('notice', 'end')")
-    assert await asyncio.wait_for(heard.get(), 10) == "end"
+    assert await asyncio.wait_for(heard.get(), 60) == "end"
     await listener.close()
 
 

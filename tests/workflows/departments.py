@@ -62,7 +62,7 @@ class Department:
 
     async def began(self) -> None:
         """Wait until a task has arrived."""
-        await asyncio.wait_for(self._begun.wait(), 20)
+        await asyncio.wait_for(self._begun.wait(), 60)
 
     def finish(self) -> None:
         """Let a waiting task end."""

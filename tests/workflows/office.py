@@ -83,7 +83,7 @@ class Office:
         self.forked: set[str] = set()
         self._world = World()
 
-    def another_desk(self, *, patience: timedelta = timedelta(seconds=30)) -> Desk:
+    def another_desk(self, *, patience: timedelta = timedelta(seconds=60)) -> Desk:
         """A desk that shares nothing with the first one but the servers."""
         return Desk(self.client, self.ledger, self._vault, task_queue=self.task_queue, patience=patience)
 

@@ -120,7 +120,7 @@ async def test_a_task_closed_meanwhile_is_cancelled_at_the_department(office: Of
         stream = await dispatched(office)
         await department.began()
         await finish_by_hand(office, stream)
-        await asyncio.wait_for(department.cancelled.wait(), 20)
+        await asyncio.wait_for(department.cancelled.wait(), 60)
     assert (await office.kinds(stream)).count("struck_off") == 1
 
 
@@ -130,4 +130,4 @@ async def test_a_withdrawn_case_cancels_what_departments_are_working_on(office: 
         await department.began()
         await office.do(stream, "worker", "withdraw", reason="居民撤回")
         assert await office.until_closed(stream) == "withdrawn"
-        await asyncio.wait_for(department.cancelled.wait(), 20)
+        await asyncio.wait_for(department.cancelled.wait(), 60)

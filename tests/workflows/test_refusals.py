@@ -131,7 +131,7 @@ async def test_garbage_sent_past_the_desk_is_refused_and_harms_nothing(office: O
     payloads += [(name, payload, code) for name, (payload, code) in UNLAWFUL.items()]
     for name, payload, code in payloads:
         with pytest.raises(WorkflowUpdateFailedError) as caught:
-            await asyncio.wait_for(office.handle(stream).execute_update(SUBMIT, payload), 20)
+            await asyncio.wait_for(office.handle(stream).execute_update(SUBMIT, payload), 60)
         cause = caught.value.cause
         assert isinstance(cause, ApplicationError), name
         assert code in (None, cause.type), (name, cause)

@@ -35,6 +35,8 @@ from tests.workflows.office import REGISTRATION, Office, open_office
 from workflows.ids import WORKFLOW_TYPES
 
 CASES = 40
+A_TASK = timedelta(seconds=15)
+"""How long the workflow's task may take in which a timer is started: by so much it may seem to ring late."""
 STAGES = (None, "whistle", "dispatch", "accept")
 COUNTED = ("begun", "running", "needless", "failed")
 
@@ -128,7 +130,7 @@ async def fires_at(office: Office, stream: str) -> list[datetime]:
 # --- the store is lost ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_forty_open_cases_come_back_with_their_time_right_and_none_twice(engine: Engine, office: Office) -> None:
     async def opened(number: int) -> str:
         stream = await office.register()
@@ -153,7 +155,7 @@ async def test_forty_open_cases_come_back_with_their_time_right_and_none_twice(e
         assert held.plan is not None
         assert held.plan.alarm is not None
         (fires,) = await fires_at(office, stream)
-        assert abs(fires - held.plan.alarm) < timedelta(seconds=2)
+        assert abs(fires - held.plan.alarm) < A_TASK
     assert await rehydrated(office) == (0, CASES, 0, 0)
     assert await rehydrated(office, trusting=True) == (0, CASES, 0, 0)
     assert await found(office, everything=True) == []
