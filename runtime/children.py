@@ -56,7 +56,8 @@ class ChildSpec:
     user: SystemUser | None = None
     ready: Callable[[], Awaitable[bool]] | None = None
     ready_file: Path | None = None
-    ready_within: timedelta = timedelta(seconds=30)
+    # Most of a start is the importing of libraries, for which a busy machine takes its time.
+    ready_within: timedelta = timedelta(minutes=1)
     retry_for: timedelta = timedelta(0)
     stop_signal: signal.Signals = signal.SIGTERM
     last_signal: signal.Signals = signal.SIGKILL

@@ -15,7 +15,7 @@ from tests.chaos.history import Diary
 from tests.chaos.town import LINKS, PROCESSES, Town
 from tests.waiting import eventually
 
-_READY_WITHIN = 60.0
+_READY_WITHIN = 180.0
 A_BACKEND, EVERYTHING = "a backend", "everything"
 
 
