@@ -7,7 +7,7 @@ its browsers and stay together.
 from collections.abc import Sequence
 
 import pytest
-from xdist.scheduler import LoadFileScheduling
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 _TOGETHER = "tests/browser"
 
@@ -47,7 +47,7 @@ def by_turns(items: list[pytest.Item]) -> None:
     items.sort(key=turn)
 
 
-class ByFiles(LoadFileScheduling):
+class ByFiles(LoadFileScheduling):  # type: ignore[misc]
     """Hands out file by file in the order in which they were collected."""
 
     def _split_scope(self, nodeid: str) -> str:

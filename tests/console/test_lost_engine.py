@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.console.test_cli import ROOT, Running, _environment
+from tests.console.forked import ROOT
+from tests.console.test_cli import Running, _environment
 from tests.neighbourhood import REGISTRY
 from tests.waiting import eventually
 
