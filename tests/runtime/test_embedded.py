@@ -95,7 +95,7 @@ async def test_the_published_endpoints_are_private_and_complete(tmp_path: Path) 
         content = json.loads(path.read_text(encoding="utf-8"))
 
         assert path.stat().st_mode & 0o777 == 0o600
-        assert set(content) == {"pid", "postgres", "temporal", "namespace", "ui", "console", "started_at"}
+        assert set(content) == {"pid", "postgres", "temporal", "namespace", "tls", "ui", "console", "started_at"}
         assert content["pid"] == os.getpid()
         assert content["ui"].startswith("http://127.0.0.1:")
         assert read_endpoints(tmp_path / "data") == instance.endpoints

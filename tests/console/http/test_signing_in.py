@@ -393,10 +393,9 @@ async def test_the_list_of_accounts_goes_on_page_by_page(front: Front) -> None:
     assert onward
     second = (await chief.get(unescape(onward[1]))).text
 
-    assert "p48" in first
-    assert "p49" not in first
-    assert "p49" in second
-    assert "p59" in second
+    # Looked for where they stand: the marks of the forms are drawn by chance and may hold any letters.
+    shown = [re.findall(r'<td class="first">(p\d\d)</td>', page) for page in (first, second)]
+    assert (shown[0][-1], shown[1][0], shown[1][-1]) == ("p48", "p49", "p59")
 
 
 async def test_every_page_the_form_to_sign_in_leads_to_is_there(front: Front) -> None:
