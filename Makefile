@@ -55,7 +55,9 @@ browser: $(STAMP) ## Install the browsers of the tests: Chromium by apt, Chromiu
 	@$(BIN)/python tests/browser/browsers.py
 
 .PHONY: test
-test: compiled browser ## Run the tests (T=tests/domain for a part of them, WORKERS=4 on a larger machine, PICTURES=1 of the pages)
+# A whole run leaves pictures of every page in build/screenshots; a part of it only when asked (PICTURES=1).
+test: export PICTURES := $(or $(PICTURES),$(if $(filter tests,$(T)),1))
+test: compiled browser ## Run the tests (T=tests/domain for a part of them, WORKERS=4 on a larger machine)
 ifeq ($(T),tests)
 	@mkdir -p build
 	@# Chaos has the machine to itself but for the rules, which need no server, wait for nobody and take what is left over.
