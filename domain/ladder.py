@@ -7,6 +7,7 @@ working days later).
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
@@ -92,6 +93,19 @@ Point = Annotated[str, AfterValidator(_check_point)]
 """Where on a clock a rung stands: ``50%`` of the time used, ``due``, or ``due+5wd`` after it (any unit)."""
 
 
+# Every clock that starts asks each rung where it stands; there are a handful of texts.
+@lru_cache(maxsize=256)
+def _share(at: str) -> int | None:
+    found = _PERCENT.fullmatch(at)
+    return int(found.group(1)) if found else None
+
+
+@lru_cache(maxsize=256)
+def _length(at: str) -> Limit | None:
+    found = _AFTER.fullmatch(at)
+    return Limit.model_validate(found.group(1)) if found and found.group(1) else None
+
+
 class Rung(Frozen):
     """One rung. ``clocks`` empty: every clock has it. ``unless_replied``: not when the urging has been answered.
 
@@ -118,14 +132,12 @@ class Rung(Frozen):
     @property
     def percent(self) -> int | None:
         """The share of the clock's time after which the rung is reached; None for rungs at or after the due."""
-        found = _PERCENT.fullmatch(self.at)
-        return int(found.group(1)) if found else None
+        return _share(self.at)
 
     @property
     def after_due(self) -> Limit | None:
         """How long after the due the rung is reached; None for rungs before or at it."""
-        found = _AFTER.fullmatch(self.at)
-        return Limit.model_validate(found.group(1)) if found and found.group(1) else None
+        return _length(self.at)
 
     def stands_on(self, kind: ClockKind) -> bool:
         """Whether a clock of this kind has the rung."""

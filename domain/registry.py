@@ -158,6 +158,15 @@ class Registry(Frozen):
     def _holders(self) -> dict[Role, tuple[Assignment, ...]]:
         return {role: tuple(each for each in self.assignments if each.role is role) for role in Role}
 
+    @cached_property
+    def _holders_at(self) -> dict[tuple[Role, str | None], list[Assignment]]:
+        """The assignments by role and place, organisation or grid; under None those that hold everywhere."""
+        found: dict[tuple[Role, str | None], list[Assignment]] = {}
+        for each in self.assignments:
+            for place in {each.organisation, each.grid} - {None} or {None}:
+                found.setdefault((each.role, place), []).append(each)
+        return found
+
     def organisation(self, code: str, at: date | None = None) -> Organisation | None:
         """The organisation with this code."""
         return self._organisation_index.one(code, at)
@@ -222,9 +231,10 @@ class Registry(Frozen):
         With ``organisation`` or ``grid`` only those who hold it in exactly that place; with ``at`` only those who
         hold it on that day.
         """
+        place = grid if organisation is None else organisation
         ids = {
             each.person
-            for each in self._holders[role]
+            for each in (self._holders[role] if place is None else self._holders_at.get((role, place), ()))
             if (organisation is None or each.organisation == organisation)
             and (grid is None or each.grid == grid)
             and (at is None or each.valid(at))
@@ -239,10 +249,6 @@ class Registry(Frozen):
         place everybody who holds it. Who is no longer with the office on that day is not among them.
         """
         there = {person.id for person in self.people_with(role, organisation, grid, at)}
-        there |= {
-            each.person
-            for each in self._holders[role]
-            if each.valid(at) and each.organisation is None and each.grid is None
-        }
+        there |= {each.person for each in self._holders_at.get((role, None), ()) if each.valid(at)}
         people = (self.person(each, at) for each in sorted(there))
         return tuple(each for each in people if each)

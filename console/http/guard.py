@@ -6,7 +6,6 @@ Forgery: a browser that says where a request comes from (``Sec-Fetch-Site``, ``O
 form carries a token bound to a cookie, for the browsers of plain-http intranets say neither.
 """
 
-import hashlib
 import hmac
 import secrets
 import time
@@ -162,7 +161,7 @@ class Forms:
 
     def _seal(self, nonce: str, browser: str, session: str) -> str:
         content = "\n".join((nonce, browser, session)).encode()
-        return hmac.new(self._key, content, hashlib.sha256).hexdigest()
+        return hmac.digest(self._key, content, "sha256").hex()
 
     async def check(self, request: Request, session: str) -> None:
         """Let a request that changes something pass. Raises ``Refused`` ``request.forged``."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
 from jinja2.visitor import NodeTransformer
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -150,6 +150,12 @@ def new_command_id() -> str:
     return str(uuid.uuid4())
 
 
+def _hidden(name: str, value: str) -> Markup:
+    """A field nobody sees; every form of a list has two of them."""
+    # Every part is escaped.
+    return Markup("".join(('<input type="hidden" name="', name, '" value="', escape(value), '">')))
+
+
 def page(request: Request, template: str, *, caller: Any = None, status: int = 200, **values: Any) -> HTMLResponse:
     """The page ``template`` with ``values``.
 
@@ -172,12 +178,12 @@ def page(request: Request, template: str, *, caller: Any = None, status: int = 2
         return token
 
     def csrf_field() -> Markup:
-        return Markup('<input type="hidden" name="{}" value="{}">').format(CSRF_FIELD, csrf_token())
+        return _hidden(CSRF_FIELD, csrf_token())
 
     def command_id_field(given: str | None = None) -> Markup:
         value = given or new_command_id()
         fleeting.append(value)
-        return Markup('<input type="hidden" name="{}" value="{}">').format(COMMAND_ID_FIELD, value)
+        return _hidden(COMMAND_ID_FIELD, value)
 
     chosen = request.cookies.get(SIZE_COOKIE)
     content = (

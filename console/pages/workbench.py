@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -21,7 +22,6 @@ from console.output import language, local, say
 from console.pages.case.opened import number_of
 from console.pages.case.reporter import masked
 from console.personal import reporter_in_full
-from domain.base import Frozen
 from domain.people import Actor, Role
 from domain.rights import Permission
 from domain.zone import OFFICE_ZONE, office_day
@@ -256,7 +256,7 @@ def _tag(caller: Caller, now: datetime, *seen: object) -> str:
 
 def _written(seen: object) -> str:
     """What is shown as one text; the ``repr`` of fifty tasks would take as long as showing them."""
-    if isinstance(seen, Frozen):
+    if isinstance(seen, BaseModel):
         return seen.model_dump_json()
     if isinstance(seen, Row):
         return f"{seen.work.stream}/{seen.work.id}"  # what stands in it is told with the task
