@@ -263,6 +263,7 @@ DETAIL: Words = {
     "code": ("原因代码", "code"),
     "days": ("天数", "days"),
     "door": ("入口", "door"),
+    "files": ("文件数", "files"),
     "filters": ("筛选条件数", "filters"),
     "findings": ("问题数", "findings"),
     "hour": ("小时", "hour"),

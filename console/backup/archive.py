@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from errno import EDQUOT, EFBIG, ENOSPC
+from io import BufferedRandom
 from pathlib import Path
-from typing import IO, Literal, Self
+from typing import IO, Literal, NamedTuple, Self
 
 from pydantic import Field, JsonValue, ValidationError
 
 from domain.base import Frozen
-from domain.errors import Refused
+from domain.errors import Refused, unreadable
 from domain.limits import Instant
 from ledger.backup import Heads
 from ledger.key_file import sync_folder
@@ -124,19 +125,27 @@ def space(path: Path) -> Iterator[None]:
         raise Refused("backup.not_written", path=path, reason=error.strerror or type(error).__name__) from error
 
 
+class Sealed(NamedTuple):
+    """A whole archive: its bytes and their SHA-256."""
+
+    bytes: int
+    sha256: str
+
+
 class Writer:
     """Writes an archive; it has its name only once it is whole and on disk, and leaves nothing behind otherwise."""
 
-    def __init__(self, path: Path, draft: Path, file: IO[bytes]) -> None:
+    def __init__(self, path: Path, draft: Path, file: BufferedRandom) -> None:
         self.path, self._draft, self._file = path, draft, file
         self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
         self._at = datetime.now(UTC)
+        self._named = False
         self.parts: list[Part] = []
 
     @classmethod
     @contextmanager
     def to(cls, path: Path) -> Iterator[Self]:
-        """A writer for a new file ``path``; ``finish`` it inside the block.
+        """A writer for a new file ``path``; ``close`` and ``name`` it inside the block.
 
         Raises ``Refused``: ``backup.exists``, ``backup.no_space``, ``backup.not_written``.
         """
@@ -168,17 +177,28 @@ class Writer:
             Part(name=name, columns=columns, rows=part.rows, bytes=part.bytes, sha256=part.digest.hexdigest())
         )
 
-    def finish(self, manifest: Manifest) -> int:
-        """Write the manifest, make everything durable and give the file its name; how large it is, in bytes."""
+    def close(self, manifest: Manifest) -> Sealed:
+        """Write the manifest and make everything durable; the file has no name yet."""
         self._zip.writestr(MANIFEST, manifest.model_dump_json(indent=1))
         self._zip.close()
         self._file.flush()
         os.fsync(self._file.fileno())
+        self._file.seek(0)
+        digest = hashlib.file_digest(self._file, "sha256")
+        return Sealed(self._file.tell(), digest.hexdigest())
+
+    def name(self) -> None:
+        """Give the whole file its name. Raises ``Refused`` ``backup.exists``."""
         if self.path.exists():
             raise Refused("backup.exists", path=self.path)
         self._draft.rename(self.path)
+        self._named = True
         sync_folder(self.path.parent)
-        return self.path.stat().st_size
+
+    def take_back(self) -> None:
+        """Take the file away again, where this writer has given it its name."""
+        if self._named:
+            self.path.unlink(missing_ok=True)
 
     def _let_go(self) -> None:
         """Forget what was not finished: the library would write an end to it, as if it were whole."""
@@ -212,8 +232,8 @@ class PartWriter:
 class Reader:
     """Reads an archive; every part is checked to its last byte, and what is not whole is never taken for it."""
 
-    def __init__(self, archive: zipfile.ZipFile, manifest: Manifest) -> None:
-        self._archive, self.manifest = archive, manifest
+    def __init__(self, path: Path, archive: zipfile.ZipFile, manifest: Manifest) -> None:
+        self.path, self._archive, self.manifest = path, archive, manifest
 
     @classmethod
     @contextmanager
@@ -226,11 +246,19 @@ class Reader:
         try:
             archive = zipfile.ZipFile(path)
         except OSError as error:
-            raise Refused("file.unreadable", path=path, reason=error.strerror or type(error).__name__) from error
+            raise unreadable(path, error) from error
         except (*_BROKEN, ValueError, UnicodeDecodeError):
             raise Refused("backup.torn", path=path) from None
         with archive:
-            yield cls(archive, _manifest(archive, path))
+            yield cls(path, archive, _manifest(archive, path))
+
+    def sha256(self) -> str:
+        """The SHA-256 of the whole file. Raises ``Refused`` ``file.unreadable``."""
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise unreadable(self.path, error) from error
 
     def read(self, part: Part) -> Iterator[bytes]:
         """The content of a part in pieces; ends in ``Refused`` ``backup.damaged`` unless all of it was right."""

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import asyncpg
 
-from console.backup.archive import SEAL, Applied, FilesKept, Manifest, PartWriter, Writer
+from console.backup.archive import SEAL, Applied, FilesKept, Manifest, PartWriter, Sealed, Writer
+from console.backup.recording import record_backup
 from console.files.keeping import Files
 from console.files.store import FileStore
 from console.progress import Told
@@ -21,6 +22,7 @@ from domain.errors import Refused
 from ledger.backup import FileEntry, Heads, Sink, copy_out, files, heads, migrations_of, snapshot, tables
 from ledger.keys import MasterKey
 from ledger.migrate import pending
+from ledger.security import Kind
 from ledger.vault import Vault
 from runtime.settings import Settings
 
@@ -29,10 +31,11 @@ _MOST_NAMED = 100
 
 @dataclass(frozen=True)
 class Made:
-    """A backup that is whole and on disk; ``bytes`` is its size."""
+    """A backup that is whole and on disk; ``bytes`` is its size, ``sha256`` the digest of the file."""
 
     path: Path
     bytes: int
+    sha256: str
     manifest: Manifest
 
 
@@ -41,13 +44,13 @@ def place_for(target: Path, at: datetime) -> Path:
     return target / f"bihuan-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}.zip" if target.is_dir() else target
 
 
-async def make(dsn: str, settings: Settings, target: Path, told: Told) -> Made:
+async def make(dsn: str, settings: Settings, target: Path, told: Told, *, by: str) -> Made:
     """Copy the ledger at ``dsn`` and the files of the settings into ``target``; needs the owner of the tables.
 
     Others may act meanwhile; what is copied is the state of one moment. ``told`` hears how many rows and files are
-    done. Raises ``Refused``: ``backup.exists``, ``backup.no_space``, ``backup.not_written``, ``vault.key_missing``,
-    ``vault.wrong_key``, ``file.store_away``, ``ledger.schema_newer`` and the other refusals of
-    ``ledger.migrate.pending``; then nothing is left behind.
+    done. That ``by`` made it stands in the security log, or there is no backup. Raises ``Refused``: ``backup.exists``,
+    ``backup.no_space``, ``backup.not_written``, ``vault.key_missing``, ``vault.wrong_key``, ``file.store_away``,
+    ``ledger.schema_newer`` and the other refusals of ``ledger.migrate.pending``; then nothing is left behind.
     """
     key = MasterKey.load(settings.key_file)
     await pending(dsn)
@@ -69,8 +72,23 @@ async def make(dsn: str, settings: Settings, target: Path, told: Told) -> Made:
             heads=found,
             key_id=key.id,
         ).sealed(key.derive(SEAL))
-        size = writer.finish(manifest)
-    return Made(writer.path, size, manifest)
+        sealed = writer.close(manifest)
+        await _name(dsn, writer, sealed, manifest, by)
+    return Made(writer.path, sealed.bytes, sealed.sha256, manifest)
+
+
+async def _name(dsn: str, writer: Writer, sealed: Sealed, manifest: Manifest, by: str) -> None:
+    """Record the backup and give it its name: both, or neither."""
+    conn: asyncpg.Connection = await asyncpg.connect(dsn)
+    try:
+        async with conn.transaction():
+            await record_backup(conn, Kind.BACKUP_MADE, writer.path.name, manifest, sealed.sha256, by=by)
+            writer.name()
+    except BaseException:
+        writer.take_back()
+        raise
+    finally:
+        await conn.close()
 
 
 async def _rows(conn: asyncpg.Connection, writer: Writer, told: Told) -> Heads:

@@ -18,11 +18,13 @@ import asyncpg
 
 from console.backup.archive import SEAL, Manifest, Reader, space
 from console.backup.keys import key_files, master_of, put_back
+from console.backup.recording import record_backup
 from console.files.store import FolderStore
 from console.progress import Told
 from domain.errors import Refused
 from ledger.backup import Loading, begin_line, is_empty
 from ledger.migrate import Migration, load_migrations, migrate
+from ledger.security import Kind
 from runtime.postgres import EmbeddedPostgres
 from runtime.settings import Settings
 
@@ -123,26 +125,47 @@ async def _pieces(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def restore(
-    reader: Reader, settings: Settings, keys: Mapping[str, bytes] | None, into: Path | None, told: Told
+    reader: Reader, settings: Settings, keys: Mapping[str, bytes] | None, into: Path | None, told: Told, *, by: str
 ) -> Restored:
     """Put the backup back into the data folder ``into``, else into the data folder or the database of the settings.
 
-    Without ``keys`` the vault stays closed until the key is put in its place. Raises ``Refused``: ``backup.not_empty``
+    Without ``keys`` the vault stays closed until the key is put in its place. That ``by`` restored it is the next line
+    of the restored security log. Raises ``Refused``: ``backup.not_empty``
     for a target in use, ``backup.exists`` for a key that lies there and is another, and as ``opens`` and ``load`` do.
     """
     if keys is not None:
         opens(reader.manifest, keys)
     fit(reader.manifest)
     began = time.monotonic()
+    filling = _Filling(reader, told, by)
     if into is None and settings.database_url is not None:
-        place = await _into_server(reader, settings, keys, told)
+        place = await _into_server(filling, settings, keys)
     else:
-        place = await _into_folder(reader, into or settings.data, keys, told)
+        place = await _into_folder(filling, into or settings.data, keys)
     took = timedelta(seconds=time.monotonic() - began)
     return Restored(reader.manifest, place, took, keys is not None)
 
 
-async def _into_server(reader: Reader, settings: Settings, keys: Mapping[str, bytes] | None, told: Told) -> str:
+@dataclass(frozen=True)
+class _Filling:
+    """What an empty database is filled with, and by whom."""
+
+    reader: Reader
+    told: Told
+    by: str
+
+    async def fill(self, dsn: str, place: Path | str) -> None:
+        """As ``load``; then it is written down."""
+        await load(dsn, self.reader, place, self.told)
+        conn: asyncpg.Connection = await asyncpg.connect(dsn)
+        try:
+            name, digest = self.reader.path.name, await asyncio.to_thread(self.reader.sha256)
+            await record_backup(conn, Kind.BACKUP_RESTORED, name, self.reader.manifest, digest, by=self.by)
+        finally:
+            await conn.close()
+
+
+async def _into_server(filling: _Filling, settings: Settings, keys: Mapping[str, bytes] | None) -> str:
     """Into an empty database elsewhere; files and keys into the places of the settings."""
     assert settings.database_url is not None, "asked for by the caller"
     dsn = settings.database_url.get_secret_value()
@@ -157,20 +180,20 @@ async def _into_server(reader: Reader, settings: Settings, keys: Mapping[str, by
     if keys is not None:
         settings.key_file.parent.mkdir(parents=True, exist_ok=True)
         put_back(keys, key_files(settings))
-    write_files(reader, folder)
-    await load(dsn, reader, "BIHUAN_DATABASE_URL", told)
+    write_files(filling.reader, folder)
+    await filling.fill(dsn, "BIHUAN_DATABASE_URL")
     return "BIHUAN_DATABASE_URL"
 
 
-async def _into_folder(reader: Reader, target: Path, keys: Mapping[str, bytes] | None, told: Told) -> str:
+async def _into_folder(filling: _Filling, target: Path, keys: Mapping[str, bytes] | None) -> str:
     """Into a new data folder for ``bihuan up``; the database gets its name last."""
     _refuse_used(target)
-    with room(target, sum(part.bytes for part in reader.manifest.parts)), _draft_in(target) as draft:
+    with room(target, sum(part.bytes for part in filling.reader.manifest.parts)), _draft_in(target) as draft:
         if keys is not None:
             put_back(keys, {name: draft / name for name in keys})
-        write_files(reader, draft / "files")
+        write_files(filling.reader, draft / "files")
         async with EmbeddedPostgres(draft / _LAST, logs=draft / "logs") as server:
-            await load(server.dsn(), reader, target, told)
+            await filling.fill(server.dsn(), target)
         await asyncio.to_thread(os.sync)
         for child in sorted(draft.iterdir(), key=lambda each: each.name == _LAST):
             child.rename(target / child.name)

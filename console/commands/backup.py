@@ -1,5 +1,6 @@
 """``bihuan backup``: making a backup, proving it, putting it back."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,11 @@ from console.backup.archive import Manifest, Reader
 from console.backup.checking import Proof, prove
 from console.backup.keys import read_keys, write_keys
 from console.backup.making import Made, make
+from console.backup.recording import record_backup
 from console.backup.restoring import Restored, restore
-from console.progress import progress
+from console.progress import Told, progress
 from domain.errors import Refused
+from ledger.security import Kind
 from runtime.logging import set_up_logging
 from runtime.settings import find_endpoints
 
@@ -28,6 +31,11 @@ File = Annotated[Path, typer.Argument(metavar="备份文件", help="备份文件
 Keys = Annotated[
     Path | None, typer.Option("--keys", metavar="密钥文件", help="单独保存的密钥文件 / the file with the keys")
 ]
+By = Annotated[str, typer.Option("--by", metavar="人员编号", help="由谁操作，记入安全日志 / who does it")]
+_BY = "administrator"
+
+_NO_LEDGER = frozenset({"instance.not_running", "postgres.unreachable", "ledger.schema_older", "ledger.schema_newer"})
+"""How it is told that this machine has no ledger in which something could be written down."""
 
 
 @app.command(epilog=session.SHARED)
@@ -37,6 +45,7 @@ def create(
         Path | None,
         typer.Option("--keys", metavar="密钥文件", help="同时把密钥另存为此文件 / put the keys into this file"),
     ] = None,
+    by: By = _BY,
 ) -> None:
     """制作备份；可在办理的同时进行。数据与密钥分开保存，缺一不可。
 
@@ -48,7 +57,7 @@ def create(
     dsn = find_endpoints(settings).postgres
     with progress(("备份", "backing up"), ("行和文件", "rows and files")) as told:
         try:
-            made = session.run(make(dsn, settings, target, told))
+            made = session.run(make(dsn, settings, target, told, by=by))
         except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError) as error:
             raise Refused("postgres.unreachable") from error
     output.result(_made_json(made, keys), lambda: _draw_made(made, keys))
@@ -66,20 +75,55 @@ def verify(
     scratch: Annotated[
         Path | None, typer.Option(metavar="目录", help="临时数据库放在哪里 / where the scratch server lies")
     ] = None,
+    by: By = _BY,
 ) -> None:
     """验证备份：恢复到临时数据库，核对账本、查询表、文件和密钥。有问题以 1 退出。
 
     Prove a backup by restoring it into a scratch server and checking everything there.
     """
     settings = session.settings()
-    found = None if no_keys else read_keys(keys or settings.key_file)
     # What the scratch server says of itself is no part of the answer.
     set_up_logging("error", settings.log_format)
     with Reader.of(file) as reader, progress(("验证", "proving"), ("行和流程", "rows and streams")) as told:
-        proof = session.run(prove(reader, found, scratch, told))
-    output.result(_proof_json(proof), lambda: _draw_proof(proof))
+        # Only now: whether it is a backup at all must not depend on a key.
+        found = None if no_keys else read_keys(keys or settings.key_file)
+        proof, recorded = session.run(_prove(reader, found, scratch, told, by))
+    output.result({**_proof_json(proof), "recorded": recorded}, lambda: _draw_proof(proof, recorded=recorded))
     if proof.wrong:
         raise typer.Exit(1)
+
+
+async def _prove(
+    reader: Reader, keys: Mapping[str, bytes] | None, scratch: Path | None, told: Told, by: str
+) -> tuple[Proof, bool]:
+    """What was found, and whether it is written down; what is refused is written down too."""
+    try:
+        proof = await prove(reader, keys, scratch, told)
+    except Refused as refused:
+        await _record_proof(reader, by, code=refused.code)
+        raise
+    return proof, await _record_proof(reader, by, findings=len(proof.wrong))
+
+
+async def _record_proof(reader: Reader, by: str, *, code: str | None = None, findings: int = 0) -> bool:
+    """Write it down in the ledger of the settings; False on a machine without one, where a backup is proved as well."""
+    try:
+        async with session.ledger() as pool, pool.acquire() as conn:
+            await record_backup(
+                conn,
+                Kind.BACKUP_VERIFIED,
+                reader.path.name,
+                reader.manifest,
+                reader.sha256(),
+                by=by,
+                code=code,
+                findings=findings,
+            )
+    except Refused as refused:
+        if refused.code not in _NO_LEDGER:
+            raise
+        return False
+    return True
 
 
 @app.command("restore", epilog=session.SHARED)
@@ -89,16 +133,17 @@ def restore_(
     into: Annotated[
         Path | None, typer.Option(metavar="目录", help="恢复到这个新的数据目录 / restore into this new data folder")
     ] = None,
+    by: By = _BY,
 ) -> None:
     """恢复备份到空的数据目录（或设置中的空数据库）；已有内容绝不覆盖。
 
     Put a backup back into an empty data folder, or into the empty database of the settings.
     """
     settings = session.settings()
-    found = read_keys(keys) if keys is not None else None
     set_up_logging("error", settings.log_format)
     with Reader.of(file) as reader, progress(("恢复", "restoring"), ("行", "rows")) as told:
-        done = session.run(restore(reader, settings, found, into.absolute() if into else None, told))
+        found = read_keys(keys) if keys is not None else None
+        done = session.run(restore(reader, settings, found, into.absolute() if into else None, told, by=by))
     output.result(_restored_json(done), lambda: _draw_restored(done))
 
 
@@ -117,7 +162,13 @@ def _manifest_json(manifest: Manifest) -> dict[str, object]:
 
 
 def _made_json(made: Made, keys: Path | None) -> dict[str, object]:
-    return {"file": made.path, "bytes": made.bytes, "keys": keys, **_manifest_json(made.manifest)}
+    return {
+        "file": made.path,
+        "bytes": made.bytes,
+        "sha256": made.sha256,
+        "keys": keys,
+        **_manifest_json(made.manifest),
+    }
 
 
 def _draw_made(made: Made, keys: Path | None) -> None:
@@ -126,6 +177,7 @@ def _draw_made(made: Made, keys: Path | None) -> None:
         [
             ("备份文件", "file", str(made.path)),
             ("大小", "size", f"{made.bytes / 1024**2:.1f} MiB"),
+            ("摘要", "SHA-256", made.sha256),
             ("时间", "made at", manifest.made_at),
             ("流程和事件", "streams and events", f"{manifest.heads.streams} / {manifest.heads.events}"),
             ("文件", "files", str(manifest.files.kept)),
@@ -160,7 +212,7 @@ def _proof_json(proof: Proof) -> dict[str, object]:
     }
 
 
-def _draw_proof(proof: Proof) -> None:
+def _draw_proof(proof: Proof, *, recorded: bool) -> None:
     output.fields(
         [
             ("备份时间", "made at", proof.manifest.made_at),
@@ -174,6 +226,10 @@ def _draw_proof(proof: Proof) -> None:
     )
     if proof.opened is None:
         output.line("没有验证密钥。", "Whether the key opens it was not looked at.")
+    if not recorded:
+        output.line(
+            "本机没有账本，这次验证没有记入安全日志。", "No ledger on this machine: the security log has no line of it."
+        )
     for each in proof.wrong[:20]:
         output.line(f"  {each.code} {each.where} × {each.count}", f"  {each.code} {each.where} × {each.count}")
     if proof.wrong:

@@ -1,6 +1,7 @@
 """A backup holds the office of one moment, proves itself, and comes back as the same office."""
 
 import asyncio
+import hashlib
 import json
 import shutil
 import stat
@@ -17,6 +18,8 @@ from domain.errors import Refused
 from ledger.keys import MasterKey
 from ledger.log import Cursor, feed
 from ledger.migrate import load_migrations
+from ledger.security import LineFilter, list_lines
+from ledger.security import verify as verify_security
 from ledger.vault import Vault
 from runtime.pool import open_pool
 from runtime.postgres import EmbeddedPostgres
@@ -69,7 +72,15 @@ async def test_a_backup_taken_while_acts_go_on_is_one_moment_and_comes_back_whol
     copy = await backed_up(tmp_path, "--keys", str(tmp_path / "keys.json"))
     done.set()
     assert await clerk > 0
-    proof = value(await command("backup", "verify", str(copy), "--keys", str(tmp_path / "keys.json")))
+    made = await _last_line(small_office.conn)
+    digest = hashlib.sha256(copy.read_bytes()).hexdigest()
+    assert (made["kind"], made["actor"], made["subject"]) == ("backup_made", "administrator", "copy.zip")
+    assert (made["detail"]["hash"], made["detail"]["files"]) == (digest, 2)
+    proof = value(await command("backup", "verify", str(copy), "--keys", str(tmp_path / "keys.json"), "--by", "li"))
+    verified = await _last_line(small_office.conn)
+    assert (verified["kind"], verified["actor"], verified["outcome"]) == ("backup_verified", "li", "ok")
+    assert verified["detail"] == made["detail"]
+    assert proof["recorded"] is True
     assert (proof["verdict"], proof["wrong"]) == ("OK", [])
     assert proof["checked_streams"] == proof["streams"] >= 3
     # The vault is written before the fact that speaks of it, so the moment may lie between the two.
@@ -90,10 +101,11 @@ async def test_what_was_restored_is_the_office_and_work_goes_on_there(
     await small_office.conn.execute(
         "insert into checkpoint (number, header, signature, position) values (1, '{}', '', '999999999')"
     )
-    copy, keys, target = await backed_up(tmp_path, "--keys", str(tmp_path / "k")), tmp_path / "k", tmp_path / "new"
+    copy = await backed_up(tmp_path, "--keys", str(tmp_path / "k"))
+    keys, target, wang = tmp_path / "k", tmp_path / "new", ("--by", "wang")
     before, old = await all_rows(small_office.conn), (await feed(small_office.conn, None))[0]
 
-    restored = value(await command("backup", "restore", str(copy), "--keys", str(keys), "--into", str(target)))
+    restored = value(await command("backup", "restore", str(copy), "--keys", str(keys), "--into", str(target), *wang))
 
     assert restored["place"] == str(target)
     assert (target / "master.key").read_bytes() == small_office.settings.key_file.read_bytes()
@@ -102,8 +114,16 @@ async def test_what_was_restored_is_the_office_and_work_goes_on_there(
         conn = await asyncpg.connect(server.dsn())
         pool = await open_pool(server.dsn(), size=2, role="bihuan_app")
         try:
-            assert await all_rows(conn) == before
+            after = await all_rows(conn)
+            # That the backup was made is known where it was made, that it was restored where it was restored.
+            made, put_back = before.pop("security_log"), after.pop("security_log")
+            assert made != put_back
+            assert after == before
             assert await conn.fetchval("select count(*) from session") == 0
+            restored_line = await _last_line(conn)
+            assert restored_line["detail"] == (await _last_line(small_office.conn))["detail"]
+            assert (restored_line["kind"], restored_line["actor"]) == ("backup_restored", "wang")
+            assert (await verify_security(conn)).findings == ()
             # The next checkpoint looks at everything: up to where the last one looked says nothing on this server.
             assert await conn.fetchval("select position::text from checkpoint") == "0"
             await _goes_on(conn, pool, target)
@@ -115,6 +135,11 @@ async def test_what_was_restored_is_the_office_and_work_goes_on_there(
     # A folder in use is never written to, whatever lies in it.
     refused = error(await command("backup", "restore", str(copy), "--into", str(target)))
     assert refused["code"] == "backup.not_empty"
+
+
+async def _last_line(conn: asyncpg.Connection) -> dict[str, Any]:
+    """The youngest line of the security log."""
+    return (await list_lines(conn, LineFilter(), limit=1)).items[0].model_dump()
 
 
 async def _goes_on(conn: asyncpg.Connection, pool: asyncpg.Pool, target: Path) -> None:
@@ -234,6 +259,10 @@ async def test_a_backup_that_was_cut_short_or_is_none_is_named_so(small_office: 
     for content in (whole[: len(whole) // 2], whole[:-1], b"", b"not a backup"):
         torn.write_bytes(content)
         assert error(await command("backup", "verify", str(torn), "--no-keys"))["code"] == "backup.torn"
+    # What is no backup is told before a key is asked for.
+    nowhere = str(tmp_path / "no.keys")
+    assert error(await command("backup", "verify", str(torn), "--keys", nowhere))["code"] == "backup.torn"
+    assert error(await command("backup", "verify", str(copy), "--keys", nowhere))["code"] == "vault.key_missing"
     with zipfile.ZipFile(torn, "w") as archive:
         archive.writestr("tables/event", "")
     assert error(await command("backup", "verify", str(torn), "--no-keys"))["code"] == "backup.torn"
@@ -250,6 +279,8 @@ async def test_a_backup_altered_with_all_its_digests_is_told_by_its_seal(
     forged = remade(copy, tmp_path / "forged.zip", MANIFEST, other_key)
     refused = error(await command("backup", "verify", str(forged)))
     assert (refused["code"], refused["params"]["part"]) == ("backup.damaged", MANIFEST)
+    line = await _last_line(small_office.conn)
+    assert (line["kind"], line["outcome"], line["detail"]["code"]) == ("backup_verified", "refused", "backup.damaged")
 
 
 async def test_a_wrong_key_is_named_with_the_one_that_is_wanted(small_office: SmallOffice, tmp_path: Path) -> None:
@@ -310,6 +341,8 @@ async def test_what_was_wrong_in_the_office_itself_is_found_by_verify(
 async def test_nothing_is_written_over(small_office: SmallOffice, tmp_path: Path) -> None:
     copy = await backed_up(tmp_path)
     assert error(await command("backup", "create", str(copy)))["code"] == "backup.exists"
+    lines = await small_office.conn.fetchval("select count(*) from security_log where kind = 'backup_made'")
+    assert lines == 1, "what was not made is not recorded"
     named = value(await command("backup", "create", str(tmp_path)))
     assert Path(named["file"]).parent == tmp_path
     used = tmp_path / "used"
