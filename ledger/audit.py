@@ -1,7 +1,8 @@
 """Whether the log is still what was written, and what was stated about it outside.
 
-Owns the comparison of log, checkpoints in the database and checkpoints in a file elsewhere; ``ledger.chain`` owns what
-the log says about itself. Reads only, in one snapshot, one page and one checkpoint in memory at a time.
+Owns the comparison of log and security log, checkpoints in the database and checkpoints in a file elsewhere;
+``ledger.chain`` and ``ledger.security`` own what the logs say about themselves. Reads only, in one snapshot, one page
+and one checkpoint in memory at a time.
 """
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 
 from ledger.anchors import AnchorFile, BrokenLine
 from ledger.chain import Finding, FindingCode, Walked, snapshot, walk
-from ledger.checkpoints import NOBODY_BEFORE, Checkpoint, Head, kept
+from ledger.checkpoints import NOBODY_BEFORE, SECURITY, Checkpoint, Head, kept
 from ledger.log import Connection
+from ledger.security import head as security_head
+from ledger.security import stands, verify
 
 CHECKPOINTS = "checkpoint"
 """What stands for the stream in findings about checkpoints; their number stands for that of the event."""
@@ -18,7 +21,7 @@ CHECKPOINTS = "checkpoint"
 
 @dataclass
 class Audited(Walked):
-    """What has been looked at: events and streams of the log, checkpoints, heads they state.
+    """What has been looked at: events and streams of the log, checkpoints, heads they state, ``lines`` of security.
 
     ``in_file`` are the checkpoints found outside. ``keys`` are the public keys they were signed with.
     """
@@ -26,6 +29,7 @@ class Audited(Walked):
     checkpoints: int = 0
     in_file: int = 0
     heads: int = 0
+    lines: int = 0
     keys: tuple[str, ...] = ()
     last: Checkpoint | None = None
 
@@ -60,6 +64,10 @@ async def audit(
         async for finding in _walked(conn, done, told, total):
             yield finding
         told(total, total)
+        security = await verify(conn)
+        done.lines = security.lines
+        for finding in security.findings:
+            yield finding
 
 
 async def _walked(conn: Connection, done: Audited, told: Told, total: int) -> AsyncIterator[Finding]:
@@ -148,7 +156,19 @@ class _Statements:
             found.append(_about(each.number, "signature", "made with the key", "another"))
         if not each.holds_its_heads:
             found.append(_about(each.number, "root", each.root, "other heads"))
-        return [*found, *await self._compared(each)]
+        return [*found, *await self._compared(each), *await self._security(each)]
+
+    async def _security(self, each: Checkpoint) -> list[Finding]:
+        """The line a checkpoint states, where it is no longer that; a log that ends before it, or is gone."""
+        line = each.security
+        if line is None or await stands(self._conn, line):
+            return []
+        head = await security_head(self._conn)
+        if head is None:
+            return [Finding(SECURITY, line.id, FindingCode.REMOVED, "log", str(line.id), "none")]
+        if head.id < line.id:
+            return [Finding(SECURITY, line.id, FindingCode.BACKWARDS, "head", str(line.id), str(head.id))]
+        return [Finding(SECURITY, line.id, FindingCode.REWRITTEN, "hash", line.hash, "another, or none")]
 
     async def _compared(self, each: Checkpoint) -> list[Finding]:
         self._done.heads += len(each.heads)

@@ -1,8 +1,9 @@
 """Signed checkpoints: where the streams stood at a moment, in words nobody without the key can write.
 
 Owns the form of a checkpoint, making one from the log, and reading those made. A checkpoint states the heads (stream,
-number and hash of the last event) that have moved since the checkpoint before; it names that one by its hash, so each
-signature covers the heads of all streams. Must not judge the log: ``ledger.audit`` does. Times are UTC.
+number and hash of the last event) that have moved since the checkpoint before, and the last line of the security log;
+it names that one by its hash, so each signature covers the heads of all streams. Must not judge the log:
+``ledger.audit`` does. Times are UTC.
 """
 
 import hashlib
@@ -14,8 +15,11 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import JsonValue
 
+from domain.errors import Refused
 from ledger.log import Connection, canonical, instant_text
 from ledger.merkle import Step, leaf, path, root
+from ledger.security import Anchor, stands
+from ledger.security import head as security_head
 from ledger.signing import SigningKey, is_signed
 
 FORMAT = "bihuan.checkpoint.1"
@@ -25,6 +29,8 @@ MOST_BYTES = 4 * 1024 * 1024
 """Bytes of one checkpoint as a line of text."""
 NOBODY_BEFORE = ""
 """What the first checkpoint names as the one before."""
+SECURITY = "security"
+"""What stands for the stream where the security log is meant."""
 
 
 class Head(NamedTuple):
@@ -42,7 +48,10 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A statement about heads; ``header`` is the canonical text that is signed."""
+    """A statement about heads; ``header`` is the canonical text that is signed.
+
+    ``security`` is the last line of the security log; None where there was none, and in statements of old releases.
+    """
 
     number: int
     at: datetime
@@ -53,6 +62,7 @@ class Checkpoint:
     header: str
     signature: str
     heads: tuple[Head, ...]
+    security: Anchor | None = None
 
     @classmethod
     def of(cls, header: str, signature: str, heads: Sequence[Head]) -> Self:
@@ -71,6 +81,7 @@ class Checkpoint:
                 header=header,
                 signature=signature,
                 heads=tuple(heads),
+                security=_anchor(found),
             )
         except (KeyError, TypeError) as error:
             raise ValueError("not the header of a checkpoint") from error
@@ -134,8 +145,20 @@ def _whole(value: object) -> int:
     return value
 
 
-def sign(key: SigningKey, number: int, at: datetime, prev: str, heads: Sequence[Head]) -> Checkpoint:
-    """The checkpoint over ``heads``, which are put in the order of their streams."""
+def _anchor(header: dict[str, JsonValue]) -> Anchor | None:
+    """The line of the security log that a header states. Raises ``ValueError`` for what is none."""
+    if SECURITY not in header:
+        return None
+    try:
+        return Anchor.parse(str(header[SECURITY]))
+    except Refused:
+        raise ValueError("not a line of the security log") from None
+
+
+def sign(
+    key: SigningKey, number: int, at: datetime, prev: str, heads: Sequence[Head], security: Anchor | None = None
+) -> Checkpoint:
+    """The checkpoint over ``heads``, which are put in the order of their streams, and the line ``security``."""
     ordered = sorted(heads)
     header = canonical(
         {
@@ -146,6 +169,7 @@ def sign(key: SigningKey, number: int, at: datetime, prev: str, heads: Sequence[
             "root": root([each.leaf for each in ordered]),
             "heads": len(ordered),
             "key": key.public,
+            **({SECURITY: str(security)} if security is not None else {}),
         }
     )
     return Checkpoint.of(header, key.sign(header), ordered)
@@ -153,12 +177,16 @@ def sign(key: SigningKey, number: int, at: datetime, prev: str, heads: Sequence[
 
 @dataclass(frozen=True)
 class Last:
-    """The checkpoint made last, without its heads, and from where in the feed the next one looks."""
+    """The checkpoint made last, without its heads, and from where in the feed the next one looks.
+
+    ``security`` is the line of the security log it states.
+    """
 
     number: int
     hash: str
     age: timedelta
     position: int
+    security: Anchor | None = None
 
 
 async def last_made(conn: Connection) -> Last | None:
@@ -171,7 +199,17 @@ async def last_made(conn: Connection) -> Last | None:
         limit 1
         """
     )
-    return Last(row["number"], name_of(row["header"]), row["age"], int(row["position"])) if row else None
+    if row is None:
+        return None
+    return Last(row["number"], name_of(row["header"]), row["age"], int(row["position"]), _stated(row["header"]))
+
+
+def _stated(header: str) -> Anchor | None:
+    """The line of the security log in a header of the database, which may have been changed there."""
+    try:
+        return Checkpoint.of(header, "", ()).security
+    except ValueError:
+        return None
 
 
 def name_of(header: str) -> str:
@@ -204,19 +242,23 @@ async def waiting(conn: Connection, last: Last | None, most: int) -> int:
 
 
 async def is_due(conn: Connection, due: Due) -> bool:
-    """Whether it is time for a checkpoint; not while nothing has happened."""
+    """Whether it is time for a checkpoint; not while nothing has happened, neither here nor in the security log."""
     last = await last_made(conn)
     came = await waiting(conn, last, due.events)
-    return came >= due.events or (came > 0 and (last is None or last.age >= due.every))
+    if came >= due.events:
+        return True
+    if last is not None and last.age < due.every:
+        return False
+    return came > 0 or await security_head(conn) != (last.security if last else None)
 
 
 @dataclass(frozen=True)
 class Made:
     """What making a checkpoint came to.
 
-    ``checkpoint`` is None when no head had moved. ``changed`` are streams that are no longer what an earlier
-    checkpoint states: they are left out, and stay findings of the audit. ``more`` is the stream behind which heads are
-    left for the next one.
+    ``checkpoint`` is None when no head had moved. ``changed`` are streams (also ``SECURITY``) that are no longer what
+    an earlier checkpoint states: they are left out, and stay findings of the audit. ``more`` is the stream behind which
+    heads are left for the next one.
     """
 
     checkpoint: Checkpoint | None
@@ -243,11 +285,17 @@ async def make(
         found = await conn.fetch(_HEADS, moved)
         heads = [Head(row["stream"], row["seq"], row["hash"]) for row in found if row["holds"]]
         changed = tuple(row["stream"] for row in found if not row["holds"])
+        before = last.security if last else None
+        security = await security_head(conn)
         # What came and moved no head is stated by a checkpoint without heads, or it would be looked at for ever.
-        if not heads and (everything or more is not None or not moved):
+        idle = (everything or not moved) and security == before
+        if before is not None and not await stands(conn, before):
+            # Stated again as it was: a log that was rewritten is vouched for by no later checkpoint either.
+            security, changed = before, (*changed, SECURITY)
+        if not heads and (more is not None or idle):
             return Made(None, changed, more)
         number, prev = (last.number + 1, last.hash) if last else (1, NOBODY_BEFORE)
-        made = sign(key, number, datetime.now(UTC), prev, heads)
+        made = sign(key, number, datetime.now(UTC), prev, heads, security)
         # With heads left over the next one looks from the same place again.
         await _keep(conn, made, position if more is None else last.position if last else 0)
         return Made(made, changed, more)

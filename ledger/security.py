@@ -276,6 +276,23 @@ async def head(conn: Connection) -> Anchor | None:
     return Anchor(**dict(row)) if row else None
 
 
+async def stands(conn: Connection, anchor: Anchor) -> bool:
+    """Whether the line of ``anchor`` is still in the log, or went with those past their time, as a later line tells."""
+    found: bool = await conn.fetchval(
+        """
+        select exists (select from security_log where id = $1 and hash = $2)
+            or exists (
+                select from security_log
+                where kind = 'log_cut' and (detail ->> 'through')::bigint >= $1
+                    and $1 < (select min(id) from security_log)
+            )
+        """,
+        anchor.id,
+        anchor.hash,
+    )
+    return found
+
+
 @dataclass(frozen=True)
 class Verified:
     """What was looked at: the number of lines, the first and the last one, and what is wrong with them."""

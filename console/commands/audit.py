@@ -16,7 +16,7 @@ from domain.errors import Refused
 from ledger.anchors import AnchorFile, catch_up
 from ledger.audit import CHECKPOINTS, Audited, audit
 from ledger.chain import Finding
-from ledger.checkpoints import make_all
+from ledger.checkpoints import SECURITY, make_all
 from ledger.signing import SigningKey, is_public_key
 
 app = typer.Typer(
@@ -129,6 +129,7 @@ def _as_json(report: Report) -> dict[str, Any]:
         "checkpoints": done.checkpoints,
         "checkpoints_in_file": done.in_file,
         "heads": done.heads,
+        "security_lines": done.lines,
         "last_checkpoint": {"number": done.last.number, "at": done.last.at} if done.last else None,
         "keys": done.keys,
         "findings": report.number,
@@ -139,10 +140,10 @@ def _as_json(report: Report) -> dict[str, Any]:
 def _draw(report: Report) -> None:
     done = report.done
     output.line(
-        f"已核验 {done.streams} 个流程、{done.events} 条记录；"
+        f"已核验 {done.streams} 个流程、{done.events} 条记录，安全日志 {done.lines} 行；"
         f"{done.checkpoints} 个检查点（其中 {done.in_file} 个在文件里）。",
-        f"Checked {done.events} events of {done.streams} streams; {done.checkpoints} checkpoints, "
-        f"{done.in_file} of them in the file.",
+        f"Checked {done.events} events of {done.streams} streams, {done.lines} lines of the security log; "
+        f"{done.checkpoints} checkpoints, {done.in_file} of them in the file.",
     )
     if done.last is not None:
         number, at = done.last.number, output.local(done.last.at)
@@ -165,7 +166,7 @@ def _draw(report: Report) -> None:
     ]
     rows = (
         (
-            output.say("检查点", "checkpoint") if each.stream == CHECKPOINTS else each.stream,
+            _stream(each.stream),
             each.seq,
             words.word(words.FINDING, each.code),
             each.field,
@@ -181,6 +182,12 @@ def _draw(report: Report) -> None:
     )
 
 
+def _stream(name: str) -> str:
+    if name == CHECKPOINTS:
+        return output.say("检查点", "checkpoint")
+    return output.say("安全日志", "security log") if name == SECURITY else name
+
+
 def _draw_checkpoint(numbers: list[int], changed: list[str]) -> None:
     if numbers:
         shown = "、".join(map(str, numbers))
@@ -189,5 +196,6 @@ def _draw_checkpoint(numbers: list[int], changed: list[str]) -> None:
         output.line("没有新的变化。", "Nothing has changed since the last one.")
     for each in changed:
         output.line(
-            f"未列入：{each} 与以前的检查点不符。", f"Left out: {each} is not what an earlier checkpoint states."
+            f"未列入：{_stream(each)} 与以前的检查点不符。",
+            f"Left out: {_stream(each)} is not what an earlier checkpoint states.",
         )

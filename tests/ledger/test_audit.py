@@ -16,6 +16,8 @@ from ledger.audit import Audited, audit
 from ledger.chain import Finding, FindingCode, verify_chain
 from ledger.checkpoints import Head, make_all, sign
 from ledger.log import Connection, canonical, chain_hash, history
+from ledger.security import Kind, record
+from ledger.security import verify as verify_security
 from ledger.signing import SigningKey
 from runtime.postgres import EmbeddedPostgres
 from tests.copies import copy_database
@@ -59,12 +61,14 @@ async def log(postgres: EmbeddedPostgres, schema: str, tmp_path_factory: pytest.
         for number in range(STREAMS):
             facts = [fact("whistled", seq, note=f"{number} 号"), fact("dispatched", seq + 1, people=[number, seq])]
             await write(conn, f"case-{number:02}", seq, facts)
-        # The last two events of each stream are stated by no checkpoint.
+        for person in ("p-1", "p-2"):
+            await record(conn, Kind.SIGN_IN, actor=person, subject=f"{person}-{seq}")
+        # The last two events of each stream and lines of the security log are stated by no checkpoint.
         if seq < LENGTH - 2:
             async for _ in make_all(conn, KEY):
                 pass
     await catch_up(conn, file)
-    for table in ("event", "command", "checkpoint", "checkpoint_head"):
+    for table in ("event", "command", "checkpoint", "checkpoint_head", "security_log"):
         await conn.execute(f"alter table {table} disable trigger all")
     for name in ("pkey", "id_key", "seq_positive", "body_object", "one_line"):
         await conn.execute(f"alter table event drop constraint event_{name}")
@@ -114,7 +118,7 @@ async def test_an_untouched_log_has_no_findings_and_says_what_was_looked_at(log:
 
     assert found == []
     assert (done.events, done.streams) == (STREAMS * LENGTH, STREAMS)
-    assert (done.checkpoints, done.in_file, done.heads) == (3, 3, 3 * STREAMS)
+    assert (done.checkpoints, done.in_file, done.heads, done.lines) == (3, 3, 3 * STREAMS, LENGTH)
     assert done.keys == (KEY.public,)
     assert done.last is not None
     assert done.last.number == 3
@@ -221,6 +225,71 @@ async def test_two_events_that_changed_places_are_found(log: Log) -> None:
     )
 
     assert {("case-07", 3), ("case-07", 4)} <= {(each.stream, each.seq) for each in found}
+
+
+# --- the security log -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("since", range(1, LENGTH + 1))
+async def test_a_security_log_written_anew_is_found_if_a_checkpoint_states_any_of_it(log: Log, since: int) -> None:
+    async def tamper(conn: Connection) -> None:
+        await conn.execute("delete from security_log where id >= $1", since)
+        for _ in range(since, LENGTH + 1):
+            await record(conn, Kind.SIGN_OUT, actor="p-other")
+        assert (await verify_security(conn)).findings == (), "the chain alone shows nothing"
+
+    found = {(each.stream, each.seq, each.code) for each in await log.found_after(tamper)}
+
+    assert found == {("security", number, FindingCode.REWRITTEN) for number in (2, 4, 6) if number >= since}
+
+
+@pytest.mark.parametrize(
+    ("last", "found"),
+    [
+        (7, set()),
+        (5, {(6, FindingCode.BACKWARDS)}),
+        (3, {(6, FindingCode.BACKWARDS), (4, FindingCode.BACKWARDS)}),
+        (0, {(number, FindingCode.REMOVED) for number in (2, 4, 6)}),
+    ],
+)
+async def test_a_security_log_whose_end_was_cut_off_is_found(
+    log: Log, last: int, found: set[tuple[int, FindingCode]]
+) -> None:
+    seen = await log.found_after(lambda conn: conn.execute("delete from security_log where id > $1", last))
+
+    assert {(each.seq, each.code) for each in seen if each.stream == "security"} == found
+    assert len(seen) == len(found)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_each_of_ten_random_changes_of_the_security_log_is_found_and_named(log: Log, seed: int) -> None:
+    draw = random.Random(seed)
+    for _ in range(10):
+        number = draw.randint(1, LENGTH)
+        change = draw.choice(
+            [
+                "id = id + 100",
+                "at = at + interval '1 microsecond'",
+                "kind = 'sign_out'",
+                "actor = 'p-other'",
+                "outcome = 'refused'",
+                "place = 'POST /'",
+                "source = '10.0.0.0/24'",
+                "subject = subject || 'x'",
+                'detail = \'{"by":"provider"}\'',
+                "prev = repeat('0', 64)",
+                "hash = repeat('0', 64)",
+            ]
+        )
+        found = await log.found_after(partial(_change, f"update security_log set {change} where id = {number}"))
+
+        assert {("security", number), ("security", number + 1), ("security", number + 100)} & {
+            (each.stream, each.seq) for each in found
+        }, (seed, number, change, found)
+
+
+async def _change(statement: str, conn: Connection) -> None:
+    assert await conn.execute(statement) == "UPDATE 1"
 
 
 # --- the checkpoints themselves -----------------------------------------------------------------------------------

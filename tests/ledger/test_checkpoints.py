@@ -1,16 +1,18 @@
 """Checkpoints: what they state, when they are made, and what becomes of the file when things go wrong."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from ledger.anchors import AnchorFile, BrokenLine, catch_up
+from ledger.audit import audit
 from ledger.checkpoints import Checkpoint, Due, Head, Made, is_due, kept, make, make_all, sign, stating
 from ledger.log import Connection
 from ledger.merkle import climb, leaf, path, root
+from ledger.security import Kind, cut, head, record
 from ledger.signing import SigningKey, is_signed
 from tests.ledger.facts import NOON, fact, write
 from tests.refusals import refused
@@ -163,6 +165,54 @@ async def test_a_rewritten_stream_is_not_vouched_for(conn: asyncpg.Connection) -
     assert made.changed == ("case-1",)
     assert made.checkpoint is not None
     assert [head.stream for head in made.checkpoint.heads] == ["case-2"]
+
+
+async def test_a_checkpoint_states_where_the_security_log_stands(conn: asyncpg.Connection) -> None:
+    often, rarely = Due(every=timedelta(0)), Due(every=timedelta(hours=1))
+    await record(conn, Kind.SIGN_IN, actor="P01")
+    assert await is_due(conn, rarely), "the first is made at once"
+
+    made = (await _made(conn))[0].checkpoint
+
+    assert made is not None
+    assert (made.heads, made.security) == ((), await head(conn))
+    assert Checkpoint.read(made.line) == made
+    assert [await is_due(conn, each) for each in (often, rarely)] == [False, False]
+    assert [each.checkpoint for each in await _made(conn)] == [None]
+    await record(conn, Kind.SIGN_OUT, actor="P01")
+    assert [await is_due(conn, each) for each in (often, rarely)] == [True, False]
+
+
+async def test_a_rewritten_security_log_is_not_vouched_for(conn: asyncpg.Connection) -> None:
+    await record(conn, Kind.SIGN_IN, actor="P01")
+    await _made(conn)
+    stated = await head(conn)
+    await conn.execute("alter table security_log disable trigger all")
+    await conn.execute("delete from security_log")
+    await record(conn, Kind.SIGN_IN, actor="P02")
+    await record(conn, Kind.SIGN_OUT, actor="P02")
+
+    for _ in range(2):
+        made = (await _made(conn))[0]
+
+        assert made.changed == ("security",)
+        assert made.checkpoint is not None
+        assert made.checkpoint.security == stated
+
+
+async def test_a_stated_line_that_went_with_its_time_is_no_change(conn: asyncpg.Connection) -> None:
+    for _ in range(2):
+        await record(conn, Kind.SIGN_IN, actor="P01", at=NOON - timedelta(days=3000))
+    await _made(conn)
+    await record(conn, Kind.SIGN_IN, actor="P01", at=datetime.now(UTC))
+    assert await cut(conn, timedelta(days=365), actor="P01") == 2
+
+    made = (await _made(conn))[0]
+
+    assert made.changed == ()
+    assert made.checkpoint is not None
+    assert made.checkpoint.security == await head(conn)
+    assert [each async for each in audit(conn)] == []
 
 
 async def test_a_place_of_another_server_is_not_believed(conn: asyncpg.Connection) -> None:
