@@ -16,9 +16,7 @@ from domain.base import Frozen
 from domain.case.vocabulary import LEVELS, Level
 from domain.errors import Refused
 from domain.limits import Instant
-from domain.people import Actor, Role
-from domain.registry import Registry
-from domain.rights import EVERYTHING, Reach, Subject, reach_of
+from domain.rights import EVERYTHING, Reach
 from domain.similarity import grams, plain
 from ledger.log import Connection
 from ledger.paging import PAGE_LIMIT as PAGE_LIMIT
@@ -319,66 +317,10 @@ async def inbox(
     return page_of(rows, limit, lambda row: write_cursor("inbox", row.due_at, row.stream, row.id))
 
 
-class WorkRow(Frozen):
-    """A task on somebody's desk with the case it belongs to; None for a task of another process."""
-
-    task: TaskRow
-    case: CaseRow | None = None
-
-
-async def work_of(
-    conn: Connection,
-    subject: Subject,
-    registry: Registry,
-    *,
-    kinds: Sequence[str] = (),
-    others: bool = False,
-    limit: int = 50,
-    cursor: str | None = None,
-) -> Page[WorkRow]:
-    """One page of all that waits for a person in any of their roles, the most urgent first, with the cases.
-
-    These are open tasks for a role where the person holds it, and tasks that name the person; of the former those
-    that name somebody else only with ``others``. The head of a department sees what waits for its handlers.
-    ``kinds`` narrows to tasks of these kinds. Raises ``Refused`` as ``list_cases`` does.
-    """
-    limit = bounded(limit)
-    where = Where()
-    where.values.append(subject.person)
-    duties = [way for actor in subject.holds for way in _duties(where, actor, registry)]
-    named = "true" if others else "person is null"
-    where.add("closed_at is null")
-    where.add("(person = $1" + (f" or {named} and ({' or '.join(duties)})" if duties else "") + ")")
-    if kinds:
-        where.add("kind = any({}::text[])", list(kinds))
-    if cursor is not None:
-        at, names = read_cursor("work", cursor, 2)
-        where.add(_AFTER_TASK, at, *names)
-    found = await fetch(conn, f"select * from task {where.sql} order by {_BY_TASK} limit {limit + 1}", where.values)
-    tasks = [TaskRow(**row) for row in found]
-    streams = {task.stream for task in tasks[:limit]}
-    cases = await conn.fetch("select * from case_row where id = any($1::text[])", list(streams))
-    known = {row["id"]: CaseRow(**row) for row in cases}
-    rows = [WorkRow(task=task, case=known.get(task.stream)) for task in tasks]
-    return page_of(rows, limit, lambda row: write_cursor("work", row.task.due_at, row.task.stream, row.task.id))
-
-
-_DEPARTMENT = (Role.DEPARTMENT_HANDLER, Role.DEPARTMENT_HEAD)
-
-
-def _duties(where: Where, actor: Actor, registry: Registry) -> list[str]:
-    """The conditions for the tasks of a role held somewhere."""
-    roles = _DEPARTMENT if actor.role is Role.DEPARTMENT_HEAD else (actor.role,)
-    where.values.append([role.value for role in roles])
-    held = f"role = any(${len(where.values)}::text[])"
-    if actor.grid is not None:
-        where.values.append(actor.grid)
-        return [f"({held} and grid = ${len(where.values)})"]
-    if actor.organisation is not None:
-        below = reach_of(actor, registry).streets
-        where.values.append(sorted(below | {actor.organisation}))
-        return [f"({held} and organisation = any(${len(where.values)}::text[]))"]
-    return [f"({held})"]
+async def cases_of(conn: Connection, streams: Sequence[str]) -> dict[str, CaseRow]:
+    """The cases among these streams."""
+    rows = await conn.fetch("select * from case_row where id = any($1::text[])", list(streams))
+    return {row["id"]: CaseRow(**row) for row in rows}
 
 
 async def open_tasks_of(conn: Connection, stream: str) -> list[TaskRow]:

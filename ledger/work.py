@@ -88,16 +88,20 @@ def _roles(role: Role) -> list[str]:
     return [str(each) for each in _DEPARTMENT] if role in _DEPARTMENT else [str(role)]
 
 
-def _ranges(subject: Subject, registry: Registry, value: _Values) -> Iterator[str]:
-    """One condition for each range of tasks that wait for the person; the ranges may overlap."""
+def _ranges(subject: Subject, registry: Registry, value: _Values, *, others: bool = False) -> Iterator[str]:
+    """One condition for each range of tasks that wait for the person; the ranges may overlap.
+
+    With ``others`` also what waits for a colleague by name, where the person holds the same role in the same place.
+    """
     me = value(subject.person)
     yield f"person = {me}"
+    mine, nobodys = ("", "") if others else (f" and (person is null or person = {me})", " and person is null")
     for actor in subject.holds:
         for role in map(value, _roles(actor.role)):
             for place in _places(actor, registry, value):
-                yield f"{place} and role = {role} and (person is null or person = {me})"
+                yield f"{place} and role = {role}{mine}"
             # What lies nowhere yet waits for whoever holds the role, anywhere.
-            yield f"organisation is null and grid is null and person is null and role = {role}"
+            yield f"organisation is null and grid is null{nobodys} and role = {role}"
 
 
 def _places(actor: Actor, registry: Registry, value: _Values) -> Iterator[str]:
@@ -125,18 +129,19 @@ async def list_work(
     *,
     kinds: Sequence[str] = (),
     role: Role | None = None,
+    others: bool = False,
     limit: int = 50,
     cursor: str | None = None,
 ) -> WorkPage:
     """One page of the open tasks of a person in all their roles, the most urgent first, those without a deadline last.
 
-    ``kinds`` and ``role`` narrow them. Raises ``Refused``: ``feed.bad_cursor``; ``field.invalid`` for a limit outside
-    1 to 200.
+    ``kinds`` and ``role`` narrow them; ``others`` adds what waits for a colleague by name. Raises ``Refused``:
+    ``feed.bad_cursor``; ``field.invalid`` for a limit outside 1 to 200.
     """
     if not 1 <= limit <= PAGE_LIMIT:
         raise Refused("field.invalid", field="limit", reason=f"1–{PAGE_LIMIT}")
     value = _Values()
-    ranges = tuple(_ranges(subject, registry, value))
+    ranges = tuple(_ranges(subject, registry, value, others=others))
     more = f" and kind = any({value(list(kinds))}::text[])" if kinds else ""
     more += f" and role = any({value(_roles(role))}::text[])" if role is not None else ""
     if cursor is not None:

@@ -27,8 +27,9 @@ from domain.limits import Instant
 from domain.rights import Permission
 from domain.text import Code
 from ledger.log import Connection, events_of
-from ledger.queries import open_tasks_of, work_of
+from ledger.queries import cases_of, open_tasks_of
 from ledger.rows import CaseRow, TaskRow
+from ledger.work import list_work
 
 router = APIRouter(tags=["tasks"])
 
@@ -65,13 +66,15 @@ async def tasks(
     A task is done by the command that answers it, sent to its case or wish (`stream`).
     """
     async with caller.office.pool.acquire() as conn:
-        page = await work_of(
+        page = await list_work(
             conn, caller.subject, caller.registry, kinds=kind or (), others=others, limit=limit, cursor=cursor
         )
+        cases = await cases_of(conn, [each.stream for each in page.items])
+    shown = set(TaskShown.model_fields) - {"case"}
     rows = [
         {
-            **each.task.model_dump(mode="json", exclude={"closed_at"}),
-            "case": each.case.model_dump(mode="json") if each.case else None,
+            **each.model_dump(mode="json", include=shown),
+            "case": cases[each.stream].model_dump(mode="json") if each.stream in cases else None,
         }
         for each in page.items
     ]

@@ -16,15 +16,14 @@ from ledger.queries import (
     WORDS_LIMIT,
     CaseFilter,
     Sort,
-    WorkRow,
     count_cases,
     counts_by_stage,
     list_cases,
     rungs_of,
-    work_of,
 )
 from ledger.rows import ClockRow
 from ledger.suggestions import Habit, similar_cases, usual_leads, whistled_for
+from ledger.work import Work, list_work
 from tests.ledger.facts import NOON, case_row, fact, task_row, write
 from tests.neighbourhood import registry
 
@@ -283,20 +282,20 @@ async def test_a_desk_holds_what_waits_in_every_role_and_by_name_once_and_by_dea
         ),
     )
 
-    seen: list[WorkRow] = []
+    seen: list[Work] = []
     cursor = None
     while True:
-        page = await work_of(conn, lin, registry(), limit=2, cursor=cursor)
+        page = await list_work(conn, lin, registry(), limit=2, cursor=cursor)
         seen += page.items
         cursor = page.next
         if cursor is None:
             break
 
-    assert [row.task.id for row in seen] == ["mine", "verify", "handle", "visit", "fulfil"]
-    assert [row.case.title if row.case else None for row in seen] == ["路灯"] * 4 + [None]
-    everybody = await work_of(conn, lin, registry(), others=True)
-    assert [row.task.id for row in everybody.items] == ["hers", "mine", "verify", "handle", "visit", "fulfil"]
-    assert [row.task.id for row in (await work_of(conn, lin, registry(), kinds=["verify"])).items] == ["verify"]
+    assert [row.id for row in seen] == ["mine", "verify", "handle", "visit", "fulfil"]
+    assert [row.title for row in seen] == ["路灯"] * 4 + [None]
+    everybody = await list_work(conn, lin, registry(), others=True)
+    assert [row.id for row in everybody.items] == ["hers", "mine", "verify", "handle", "visit", "fulfil"]
+    assert [row.id for row in (await list_work(conn, lin, registry(), kinds=["verify"])).items] == ["verify"]
 
 
 @pytest.mark.parametrize(
@@ -322,9 +321,9 @@ async def test_a_role_sees_the_tasks_of_its_place_and_of_places_below(
         ],
     )
 
-    page = await work_of(conn, Subject(person="lin", holds=tuple(holds)), registry())
+    page = await list_work(conn, Subject(person="lin", holds=tuple(holds)), registry())
 
-    assert [row.task.id for row in page.items] == ids
+    assert [row.id for row in page.items] == ids
 
 
 async def test_the_same_request_of_the_same_grid_is_suggested_best_first(conn: asyncpg.Connection) -> None:
