@@ -4,30 +4,33 @@ Owns the three use cases and the zip of an export; pages, API and commands share
 the door. What is shown leaves this module to the caller only, after it was written down that it was shown.
 """
 
-import io
 import json
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, BinaryIO
 
 import asyncpg
 
 from console.files.store import FileStore
+from console.subject_sheet import Kept, Sheet, as_page, happened, kept, kinds_of, shown
 from domain.errors import Refused
 from domain.people import SYSTEM, Actor
 from domain.privacy import EraseReason, RevealReason, said_beside
+from domain.registry import Registry
 from ledger.erasure import Erasure, count_due, due_streams, erase, erasure_of
 from ledger.files import files_of_stream
 from ledger.log import Connection, history
 from ledger.reveals import list_reveals, record_reveal
+from ledger.security import Kind, record
 from ledger.vault import EntryDamaged, EntryErased, Vault
 
 MOST_MATTERS = 200
 """Most requests in one export; somebody with more is told so in it."""
 
 _PAGE = 50
+_MOST_LOOKS = 200
 
 
 @dataclass(frozen=True)
@@ -147,25 +150,32 @@ async def _retain_one(conn: Connection, store: FileStore, stream: str, report: R
 
 
 async def export_subject(
-    conn: Connection, vault: Vault, store: FileStore, phone: str, *, actor: Actor, words: str | None
-) -> tuple[bytes, Sequence[str]]:
-    """One zip with all that is kept about whoever left this number, and the requests it is about.
+    conn: Connection,
+    vault: Vault,
+    store: FileStore,
+    phone: str,
+    into: BinaryIO,
+    *,
+    actor: Actor,
+    registry: Registry,
+    words: str | None,
+) -> Sequence[str]:
+    """Write one zip with all that is kept about whoever left this number into a file; the requests it is about.
 
-    For each: what was told, in clear; the facts in order; the photographs; who was shown it. Every request in it is
-    recorded as shown to ``actor``. Raises ``Refused``: ``subject.unknown``, ``reason.words_missing``.
+    For each: what was told, in clear; the facts in order; the photographs; who was shown it; as JSON, and all together
+    as a page for people. Every request in it is recorded as shown to ``actor``, and the export in the security log,
+    before this returns: only then may the file be handed over. Raises ``Refused``: ``subject.unknown``,
+    ``reason.words_missing``, ``file.store_away``.
     """
     said = said_beside(RevealReason.SUBJECT_REQUEST, words)
     streams = await vault.find(conn, phone, MOST_MATTERS + 1)
     if not streams:
         raise Refused("subject.unknown", field="--phone")
-    content, listed = io.BytesIO(), streams[:MOST_MATTERS]
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        about = {
-            "made_at": datetime.now(UTC).isoformat(),
-            "requests": listed,
-            "more_than_these": len(streams) > MOST_MATTERS,
-        }
+    listed, more, made_at = streams[:MOST_MATTERS], len(streams) > MOST_MATTERS, datetime.now(UTC)
+    with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as archive:
+        about = {"made_at": made_at.isoformat(), "requests": listed, "more_than_these": more}
         archive.writestr("about.json", _text(about))
+        sheets: list[Sheet] = []
         for stream in listed:
             async with conn.transaction():
                 # Before the entry is read: this very look belongs into what the person gets.
@@ -178,26 +188,45 @@ async def export_subject(
                     reason=RevealReason.SUBJECT_REQUEST,
                     words=said,
                 )
-                archive.writestr(f"{stream}.json", _text(await _kept(conn, vault, stream)))
-            for each in await files_of_stream(conn, stream):
-                archive.writestr(f"{stream}/{each.digest}", await store.get(each.digest))
-    return content.getvalue(), listed
+                sheets.append(await _sheet(conn, vault, store, archive, stream, registry))
+            archive.writestr(f"{stream}.json", _text(sheets[-1].as_json()))
+        archive.writestr("index.html", as_page(sheets, made_at=made_at, more=more))
+    files = sum(len(each.files) for each in sheets)
+    await record(conn, Kind.SUBJECT_EXPORTED, actor=actor.person, detail={"rows": len(listed), "files": files})
+    return listed
 
 
-async def _kept(conn: Connection, vault: Vault, stream: str) -> dict[str, Any]:
+async def _sheet(
+    conn: Connection, vault: Vault, store: FileStore, archive: zipfile.ZipFile, stream: str, registry: Registry
+) -> Sheet:
+    """All that is kept of one request; its photographs go into the ``archive`` at once."""
     told: dict[str, str | None] = {}
     for name in await vault.names(conn, stream):
         try:
             told[name] = await vault.read(conn, stream, name)
         except (EntryErased, EntryDamaged):
             told[name] = None
-    shown = await list_reveals(conn, stream=stream, limit=200)
-    return {
-        "id": stream,
-        "told": told,
-        "facts": [each.body for each in await history(conn, stream)],
-        "shown_to": [each.model_dump(mode="json") for each in shown.items],
-    }
+    events = await history(conn, stream)
+    kinds, files = kinds_of(events), list[Kept]()
+    for number, each in enumerate(await files_of_stream(conn, stream), start=1):
+        kind = kinds.get(each.digest, "document")
+        place: str | None = f"{stream}/{number:02}-{kind}.{each.media_type.rpartition('/')[2]}"
+        try:
+            archive.writestr(str(place), await store.get(each.digest))
+        except Refused as refused:
+            if refused.code not in ("file.missing", "file.spoilt"):
+                raise
+            place = None
+        files.append(kept(each, kind, place))
+    looks = await list_reveals(conn, stream=stream, limit=_MOST_LOOKS)
+    return Sheet(
+        id=stream,
+        told=told,
+        facts=happened(events, registry),
+        files=tuple(files),
+        shown_to=tuple(map(shown, looks.items)),
+        looks_beyond=looks.next is not None,
+    )
 
 
 def _text(value: object) -> str:

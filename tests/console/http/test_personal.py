@@ -1,6 +1,6 @@
 """Residents' data in full: shown for a reason and recorded first; destroyed; handed to the one it is about."""
 
-import io
+import hashlib
 import json
 import os
 import stat
@@ -11,16 +11,20 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from console.files.store import FolderStore
 from console.http.upkeep import upkeep
 from console.personal import retain
 from domain.errors import Refused
-from domain.people import Role
+from domain.people import Actor, Role
 from ledger.chain import verify_chain
+from ledger.files import FileRow, keep
 from ledger.keys import MasterKey, payload_keys_in
+from ledger.security import LineFilter, list_lines
 from ledger.vault import EntryErased, Vault
 from tests.console.calling import called, error, value
 from tests.console.http.test_canaries import found_in
 from tests.console.http.two_streets import CANARIES, FAR, NEAR, Streets, person
+from tests.neighbourhood import GRID
 from tests.waiting import eventually
 
 ADMINISTRATOR, AUDITOR = person(Role.ADMINISTRATOR, NEAR), person(Role.AUDITOR, NEAR)
@@ -185,6 +189,7 @@ async def test_a_resident_gets_all_that_is_kept_and_each_look_is_recorded(
     command_line: Streets, tmp_path: Path
 ) -> None:
     streets, out = command_line, tmp_path / "subject.zip"
+    await _visited_with_photograph(streets, tmp_path)
     words = ("--phone", f"+86 {CANARIES['phone']}", "--words", "2026-11-27 当面申请", "--out", str(out), "--json")
     assert error(called("subject", "export", *words, "--as", AUDITOR))["code"] == "access.denied"
 
@@ -194,16 +199,47 @@ async def test_a_resident_gets_all_that_is_kept_and_each_look_is_recorded(
     assert found_in(answer[1]) == []
     assert set(done["requests"]) == set(streets.cases.values())
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
-    with zipfile.ZipFile(io.BytesIO(out.read_bytes())) as archive:
+    with zipfile.ZipFile(out) as archive:
         kept = json.loads(archive.read(f"{streets.cases[NEAR]}.json"))
+        readable = archive.read("index.html").decode()
+        photograph = archive.read(kept["files"][0]["name"])
     assert kept["told"]["reporter_name"] == CANARIES["name"]
     assert CANARIES["wording"] in kept["told"]["wording"]
-    assert kept["facts"][0]["kind"] == "registered"
-    assert [each["person"] for each in kept["shown_to"]] == [ADMINISTRATOR]
+    assert {"registered", "whistled", "dispatched", "attached"} <= {each["kind"] for each in kept["facts"]}
+    assert "回访时说过的话" in kept["facts"][-1]["texts"]
+    assert [(each["role"], each["reason"]) for each in kept["shown_to"]] == [("管理员", "本人申请")]
+    assert hashlib.sha256(photograph).hexdigest() == kept["files"][0]["digest"]
+    # Whoever worked on it is a role and a unit; nobody's code or name goes out, not even in what an act names.
+    staff = [person(role, side) for role in Role for side in (NEAR, FAR)] + ["approver"]
+    for text in (json.dumps(kept, ensure_ascii=False), readable):
+        assert [each for each in staff if each in text] == []
+    for sign in (*CANARIES.values(), "回访时说过的话", "吹哨", "杏林街道", kept["files"][0]["name"]):
+        assert sign in readable, sign
+    async with streets.doors.office.pool.acquire() as conn:
+        (line,) = (await list_lines(conn, LineFilter(kinds=("subject_exported",)))).items
+    assert (line.actor, line.subject, line.detail) == (ADMINISTRATOR, "-", {"rows": 2, "files": 1})
     assert len(await _looks(streets)) == 2
     listed = value(called("reveal", "--case", streets.cases[NEAR], "--json"))
     assert [each["reason"] for each in listed["items"]] == ["subject_request"]
     assert error(called("subject", "export", *words, "--as", ADMINISTRATOR))["code"] == "file.exists"
+
+
+async def _visited_with_photograph(streets: Streets, data: Path) -> None:
+    """More about the near request: a photograph of the resident's, and what they said when they were asked."""
+    content, who = b"a photograph of the yard", person(Role.GRID_WORKER, NEAR)
+    digest = hashlib.sha256(content).hexdigest()
+    store = FolderStore(data / "files")
+
+    async def put() -> None:
+        await store.put(digest, content)
+
+    row = FileRow(digest=digest, thumb=digest, media_type="image/jpeg", bytes=len(content), width=1, height=1)
+    async with streets.doors.office.pool.acquire() as conn:
+        await keep(conn, row, who, put)
+    worker = Actor(person=who, role=Role.GRID_WORKER, grid=GRID)
+    evidence = {"kind": "before", "ref": f"file-{digest[:24]}", "digest": digest}
+    for command in ({"kind": "attach", "evidence": evidence}, {"kind": "comment", "text": "回访时说过的话"}):
+        await streets.desk.submit(streets.cases[NEAR], worker, command)
 
 
 async def test_nobody_is_found_by_a_number_nobody_left(command_line: Streets, tmp_path: Path) -> None:
