@@ -50,7 +50,7 @@ _VALUES: Mapping[str, words.Words] = {
     "reason": {**words.ERASE, **words.REVEAL},
     "right": words.PERMISSION,
     "role": {str(role): names for role, names in ROLE_NAMES.items()},
-    "what": {"cases": ("诉求清单", "list of cases")},
+    "what": {"cases": ("诉求清单", "list of cases"), "dossier": ("卷宗", "dossier")},
 }
 
 

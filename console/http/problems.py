@@ -93,6 +93,9 @@ _EXACT: Mapping[str, int] = {
     "vault.key_missing": 503,
     "vault.wrong_key": 503,
     "key_file.open": 503,
+    "audit.key_missing": 503,
+    "dossier.not_over": 409,
+    "dossier.log_changed": 500,
     "payload.wrong_key": 503,
 }
 _BY_STATE = (

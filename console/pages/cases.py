@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from console.desk import Pending
 from console.forms.reading import Sent, read, sent
 from console.forms.showing import moment_field, only_changes
-from console.http.acting import Proof, submit
+from console.http.acting import Proof, row_of, submit
 from console.http.caller import Caller, may
 from console.http.problems import status_of
 from console.http.rendering import page
@@ -43,7 +43,10 @@ from domain.case.vocabulary import EvidenceKind
 from domain.errors import Refused
 from domain.rights import Permission
 from domain.zone import OFFICE_ZONE
+from ledger.dossier import create_dossier
 from ledger.log import Connection, Recorded, command_of, events_of
+from ledger.rows import CaseRow
+from ledger.security import Kind, record
 
 router = APIRouter()
 
@@ -91,9 +94,40 @@ async def show_case(
         clocks=clocks_of(case),
         timeline=timeline_of(case, names),
         reporter=reporter,
+        dossier=_may_take(caller, case),
         notice=said_done(own, masked=bool(masked)) if own else None,
         latest=moment_field(case.at),
     )
+
+
+@router.get("/cases/{stream}/dossier")
+async def dossier(caller: Annotated[Caller, may(Permission.CASE_EXPORT)], stream: str) -> Response:
+    """The dossier of a case that is over, as far as the right to export reaches: it leaves the house, so on record.
+
+    As ``bihuan dossier create`` writes it, without what Temporal still has.
+    """
+    office = caller.office
+    async with office.pool.acquire() as conn:
+        row = await row_of(conn, stream)
+        caller.authorize(Permission.CASE_EXPORT, row)
+        if not isinstance(row, CaseRow):
+            raise Refused("case.unknown")
+        content = await create_dossier(conn, stream, office.signing)
+        await record(conn, Kind.EXPORTED, actor=caller.person, subject=stream, detail={"what": "dossier"})
+    name = f"{stream}.zip"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(content, media_type="application/zip", headers=headers)
+
+
+def _may_take(caller: Caller, case: Opened) -> bool:
+    """Whether there is a dossier of the case for this reader."""
+    if case.is_past or not case.state.is_final or not caller.may(Permission.CASE_EXPORT):
+        return False
+    try:
+        caller.authorize(Permission.CASE_EXPORT, case.row)
+    except Refused:
+        return False
+    return True
 
 
 def _instant(text: str) -> datetime | None:

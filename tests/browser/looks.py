@@ -25,6 +25,7 @@ NOT_PAGES = {
     "/files/uploaded/{digest}": "a photograph",
     "/files/{stream}/{digest}": "a photograph",
     "/search/export": "a workbook",
+    "/cases/{stream}/dossier": "a file",
     "/sign-in/provider": "the way to an identity provider, which the town has not",
     "/sign-in/provider/back": "the way back from it",
     "/cases/{stream}/pending/{command_id}": "202, so it is looked at below",

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 from playwright.async_api import Browser, Locator, Page
 
+from ledger.dossier import verify_dossier
 from tests.browser.town import DEPARTMENT, PASSWORD, Town
-from tests.browser.watching import DESK, PHONE, photograph
+from tests.browser.watching import DESK, PHONE, not_wider_than_the_screen, photograph
 from tests.waiting import eventually
 
 FIELD: dict[str, Any] = {"viewport": PHONE, "has_touch": True}
@@ -134,6 +135,12 @@ async def test_a_request_goes_from_a_telephone_to_the_sealed_dossier_through_the
         await follow(page, page.get_by_role("link", name=TITLE))
         assert "已归档" in await page.inner_text("main")
         await photograph(page, "walk-sealed", DESK)
+        await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        await not_wider_than_the_screen(page)
+        await photograph(page, "walk-sealed", PHONE)
+        taken = await page.get_by_role("link", name="下载卷宗").get_attribute("href")
+        answer = await watch.context.request.get(f"{town.url}{taken}")
+        assert verify_dossier(await answer.body()).stream == stream
         await page.goto(f"{town.url}/cases/{stream}/print")
         assert TITLE in await page.inner_text("body")
     for kind in ("registered", "dispatched", "struck_off", "verified", "visited", "appraised"):

@@ -17,6 +17,9 @@ from console.pages.case.opened import number_of
 from console.pages.case.reporter import masked_name, masked_phone
 from domain.people import Actor
 from domain.process import Answer
+from ledger.dossier import verify_dossier
+from ledger.security import LineFilter, list_lines
+from ledger.signing import SigningKey
 from ledger.vault import MasterKey, Vault
 from runtime.pool import open_pool
 from runtime.settings import Settings
@@ -432,6 +435,31 @@ async def test_the_case_sheet_is_printed_with_departments_limits_and_lines_to_si
 
     for each in ("居民诉求办理单", number_of(case), "先锋队长", "网格长", "路面已补", "120.50 元", "时限"):
         assert each in told
+
+
+async def test_the_dossier_of_a_finished_case_is_handed_to_who_may_export_and_that_is_on_record(place: Place) -> None:
+    SigningKey.load(place.doors.office.settings.signing_file, create=True)
+    stream = await place.case()
+    open_still = await place.doors.browser("supervisor").get(f"/cases/{stream}/dossier")
+    assert (open_still.status_code, "下载卷宗" in await place.look("supervisor", f"/cases/{stream}")) == (409, False)
+    await place.desk.submit(stream, ACTORS["worker"], {"kind": "withdraw", "reason": "已自行解决"})
+
+    reader = place.doors.browser("supervisor")
+    reader.client.cookies.set("lang", "en")
+    shown = await reader.get(f"/cases/{stream}")
+    answer = await place.doors.browser("supervisor").get(f"/cases/{stream}/dossier")
+    denied = await place.doors.browser("worker").get(f"/cases/{stream}/dossier")
+
+    assert f'href="/cases/{stream}/dossier" download>' in shown.text
+    assert "Download the dossier" in words(shown)
+    assert "下载卷宗" not in await place.look("worker", f"/cases/{stream}")
+    assert (answer.status_code, denied.status_code) == (200, 403)
+    assert answer.headers["content-disposition"] == f'attachment; filename="{stream}.zip"'
+    office = place.doors.office
+    assert verify_dossier(answer.content, key=office.signing.public).stream == stream
+    async with office.pool.acquire() as conn:
+        (line,) = (await list_lines(conn, LineFilter(kinds=("exported",)))).items
+    assert (line.actor, line.subject, line.detail) == (ACTORS["supervisor"].person, stream, {"what": "dossier"})
 
 
 async def test_a_supervision_order_is_printed_with_addressee_deadline_and_slip(place: Place) -> None:

@@ -24,6 +24,7 @@ from console.opening import prepare_opening
 from domain.people import Actor, Role
 from domain.registry_problem import RawRegistry
 from ledger.registry import load_registry
+from ledger.signing import SigningKey
 from ledger.vault import MasterKey, Vault
 from runtime.pool import open_pool
 from runtime.settings import Settings
@@ -252,6 +253,7 @@ async def open_streets(dsn: str, folder: Path) -> AsyncIterator[Streets]:
     key = MasterKey.load(folder / "master.key", create=True)
     # Whether the password is asked for again has tests of its own (test_signatures).
     settings = Settings.load(data=folder, database_url=dsn, temporal_address="127.0.0.1:9", sign_confirmation="never")
+    SigningKey.load(settings.signing_file, create=True)
     pool = await open_pool(dsn, size=6, role="bihuan_app")
     desk = StraightDesk(pool, Vault(key))
     async with open_doors(pool, desk, key, settings, identify=identify) as doors:
