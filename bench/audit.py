@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -51,7 +52,10 @@ _WAVES = 8
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured; memory in mebibytes, times in milliseconds."""
+    """What was measured; memory in mebibytes, times in milliseconds.
+
+    ``command_resident_mib`` is what the command held at nine moments, evenly between its beginning and its end.
+    """
 
     events: int
     streams: int
@@ -62,6 +66,7 @@ class Figures:
     command_cpu_ms: int
     server_cpu_ms: int
     command_peak_mib: int
+    command_resident_mib: tuple[int, ...]
     server_peak_mib: int
     sound: bool
 
@@ -194,6 +199,7 @@ async def measure(server: EmbeddedPostgres, dsn: str, folder: Path, body_bytes: 
         command_cpu_ms=watched.cpu_ms,
         server_cpu_ms=(after["server"] - before["server"]) // 1000,
         command_peak_mib=watched.peak_mib,
+        command_resident_mib=watched.resident_mib,
         server_peak_mib=watched.server_peak_mib,
         sound=report["sound"] and watched.code == 0,
     )
@@ -206,16 +212,19 @@ class _Watched(NamedTuple):
     code: int
     cpu_ms: int
     peak_mib: int
+    resident_mib: tuple[int, ...]
     server_peak_mib: int
 
 
 def _watch(command: list[str], environment: dict[str, str], server: int) -> _Watched:
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stdin=subprocess.DEVNULL)
-        ended, most = 0, 0
+        ended, most, peak, resident = 0, 0, 0, [0]
         while ended == 0:
             time.sleep(0.25)
             most = max(most, _private(server))
+            resident.append(_resident(process.pid))
+            peak = max(peak, resident[-1], _peak(process.pid))
             ended, status, usage = os.wait4(process.pid, os.WNOHANG)
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
@@ -223,9 +232,32 @@ def _watch(command: list[str], environment: dict[str, str], server: int) -> _Wat
             report=json.loads(out.read()),
             code=process.returncode,
             cpu_ms=round((usage.ru_utime + usage.ru_stime) * 1000),
-            peak_mib=usage.ru_maxrss // (1024 if sys.platform == "linux" else 1024 * 1024),
+            peak_mib=peak // 1024 // 1024,
+            resident_mib=tuple(resident[len(resident) * step // 10] // 1024 // 1024 for step in range(1, 10)),
             server_peak_mib=most // 1024 // 1024,
         )
+
+
+def _resident(pid: int) -> int:
+    """The resident memory of the command, in bytes; 0 once it has ended."""
+    try:
+        return psutil.Process(pid).memory_info().rss
+    except psutil.Error:
+        return 0
+
+
+def _peak(pid: int) -> int:
+    """The most the command has held so far, in bytes, where the system says it; 0 elsewhere and once it has ended.
+
+    What ``wait4`` tells is no use here: Linux counts the memory of the process that started it, and this one has just
+    written the log.
+    """
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def _private(pid: int) -> int:
