@@ -18,6 +18,7 @@ from console.session import SHARED, ledger, run, settings
 from domain.errors import Refused, unreadable
 from ledger.dossier import Verified, create_dossier, verify_dossier
 from ledger.packing import MOST_BYTES
+from ledger.security import Kind, record
 from ledger.signing import SigningKey, is_public_key
 from runtime.settings import find_endpoints
 
@@ -40,15 +41,18 @@ def create(
     without_temporal: Annotated[
         bool, typer.Option("--without-temporal", help="不附流程引擎的历史 / leave Temporal's history out")
     ] = False,
+    by: Annotated[
+        str, typer.Option("--by", metavar="人员编号", help="由谁操作，记入安全日志 / who does it")
+    ] = "administrator",
 ) -> None:
-    """把一件办结的诉求出具为一个文件：流水、摘要、签名、时限表、规则和日历。
+    """把一件办结的诉求出具为一个文件：流水、摘要、签名、时限表、规则和日历；记入安全日志。
 
-    Write a closed case into one file: events, digests, signatures, deadline sheet, rules and calendar.
+    Write a closed case into one file: events, digests, signatures, deadline sheet, rules and calendar. On record.
     """
     # Before anything else: nobody should wait for a dossier that has no place.
     if file.exists():
         raise Refused("file.exists", path=file)
-    data, told = run(_create(name, with_temporal=not without_temporal))
+    data, told = run(_create(name, by, with_temporal=not without_temporal))
     _write(file, data)
     output.result(
         {"file": str(file), "bytes": len(data), **_as_json(told)}, lambda: _draw(told, f"{file}（{len(data)} B）")
@@ -91,12 +95,13 @@ def _write(file: Path, data: bytes) -> None:
         raise Refused("file.unwritable", path=file, reason=error.strerror) from error
 
 
-async def _create(name: str, *, with_temporal: bool) -> tuple[bytes, Verified]:
+async def _create(name: str, by: str, *, with_temporal: bool) -> tuple[bytes, Verified]:
     key = SigningKey.load(settings().signing_file)
     async with ledger() as pool, pool.acquire() as conn:
         stream = await find_stream(conn, "case", name)
         temporal = await _history(stream) if with_temporal else None
         data = await create_dossier(conn, stream, key, temporal)
+        await record(conn, Kind.EXPORTED, actor=by, subject=stream, detail={"what": "dossier"})
     # What is handed out has been judged as the receiver will judge it.
     return data, verify_dossier(data, key=key.public)
 

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from ledger.anchors import AnchorFile
+from ledger.security import LineFilter, list_lines
 from ledger.signing import SigningKey
 from runtime.settings import Settings
 from tests.console.calling import Answer, Call, error, value
@@ -130,8 +131,10 @@ async def test_a_dossier_is_made_and_judged_on_a_machine_without_anything(
     await record(office, working_until("appraised").left_alone())
     file = tmp_path / "case.zip"
 
-    made = value(await _call(call, "dossier", "create", STREAM, str(file), "--json"))
+    made = value(await _call(call, "dossier", "create", STREAM, str(file), "--by", "wang", "--json"))
 
+    (line,) = (await list_lines(office, LineFilter(kinds=("exported",)))).items
+    assert (line.actor, line.subject, line.detail) == ("wang", STREAM, {"what": "dossier"})
     judged = _elsewhere("dossier", "verify", str(file), "--key", made["key"])
     assert judged["sound"] is True
     assert {name: judged[name] for name in ("stream", "events", "head", "key", "checkpoint")} == {
