@@ -25,6 +25,7 @@ _FIRST: Sequence[str] = (
     "tests/faults/test_ladder_kill.py",
     "tests/console/test_cli_adopt.py",
     "tests/workflows/test_ladder.py",
+    "tests/console/test_leaks.py",
     "tests/console/test_cli.py",
     "tests/workflows/test_paths.py",
     "tests/console/http/test_guard.py",
