@@ -1,5 +1,6 @@
 """Real servers for the tests, started once per session under a temporary folder."""
 
+import signal
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,6 +28,9 @@ pytest.register_assert_rewrite("tests.domain.spec", "tests.domain.routes")
 
 log_plainly()
 write_into_memory()
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts this in the background lets it ignore SIGINT, and with it every command that is under test.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SEARCH_ATTRIBUTE_KEYS = (
     SearchAttributeKey.for_keyword("BihuanPhase"),

@@ -70,10 +70,16 @@ class Folded:
         return dumped
 
 
+def _of_one_moment(conn: Connection) -> Any:
+    """A transaction in which everything is read as of one moment, for clocks may ring meanwhile."""
+    return conn.transaction(isolation="repeatable_read", readonly=True)
+
+
 async def fold(conn: Connection, stream: str, world: World) -> Folded:
-    commands = await conn.fetch("select id, at from command where stream = $1", stream)
-    times = {str(row["id"]): row["at"] for row in commands}
-    return Folded(stream, await history(conn, stream), times, world)
+    async with _of_one_moment(conn):
+        commands = await conn.fetch("select id, at from command where stream = $1", stream)
+        times = {str(row["id"]): row["at"] for row in commands}
+        return Folded(stream, await history(conn, stream), times, world)
 
 
 async def read_models(conn: Connection, stream: str) -> dict[str, Table]:
@@ -95,9 +101,10 @@ async def check_books(
     """
     names = [name for name in await streams(conn) if only is None or name in only]
     for stream in names:
-        assert await verify_chain(conn, stream) == []
-        folded = await fold(conn, stream, world_of())
-        assert await read_models(conn, stream) == folded.tables, stream
+        async with _of_one_moment(conn):
+            assert await verify_chain(conn, stream) == []
+            folded = await fold(conn, stream, world_of())
+            assert await read_models(conn, stream) == folded.tables, stream
         if client is not None:
             await _check_workflow(conn, client, stream, world_of)
     return len(names)
