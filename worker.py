@@ -12,7 +12,9 @@ import asyncpg
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.counting import CountsDryRuns
 from activities.courier import delivering
+from activities.gauging import ledger_gauge
 from activities.inbox import Inbox
 from activities.recording import Recording
 from activities.waking import Wake, waking
@@ -20,14 +22,17 @@ from activities.witness import witnessing
 from domain.errors import Refused
 from domain.process import Start
 from ledger.keys import MasterKey
-from ledger.migrate import pending
+from ledger.migrate import check_schema, pending
 from runtime.codec import PayloadKeys
 from runtime.embedded import say_ready
 from runtime.leaving import leave
 from runtime.logging import get_logger, set_up_logging
+from runtime.metrics import OFF, Metrics
 from runtime.pool import open_pool
 from runtime.settings import Settings, find_endpoints
+from runtime.telemetry import Watch, pool_gauge, temporal_answers, up_gauge, watching
 from runtime.temporal import connect
+from runtime.tracing import tracing
 from runtime.versioning import deployment_of
 from workflows.hosted import HOSTED
 from workflows.ids import LOOK, WORKFLOW_TYPES, workflow_id
@@ -38,15 +43,18 @@ APP_ROLE = "bihuan_app"
 log = get_logger(__name__)
 
 
-def make_worker(client: Client, pool: asyncpg.Pool, settings: Settings, *, task_queue: str | None = None) -> Worker:
+def make_worker(
+    client: Client, pool: asyncpg.Pool, settings: Settings, *, task_queue: str | None = None, metrics: Metrics = OFF
+) -> Worker:
     """The worker that hosts every process and its activities on ``task_queue`` (default: the setting)."""
-    inbox, recording = Inbox(pool), Recording(pool)
+    inbox, recording = Inbox(pool), Recording(pool, metrics)
     return Worker(
         client,
         task_queue=task_queue or settings.task_queue,
         workflows=HOSTED,
         deployment_config=deployment_of(settings),
         activities=[recording.act, inbox.hand_over],
+        interceptors=[CountsDryRuns(metrics)] if metrics.are_kept else [],
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_workflow_task_polls=settings.workflow_pollers,
         nonsticky_to_sticky_poll_ratio=settings.nonsticky_ratio,
@@ -95,27 +103,66 @@ async def open_ledger(dsn: str, size: int, *, patience: timedelta = timedelta(se
 async def run() -> None:
     """Work until SIGINT or SIGTERM, then finish what is under way and leave."""
     settings = Settings.load()
-    set_up_logging(settings.log_level, settings.log_format)
+    set_up_logging(settings.log_level, settings.log_format, service="worker")
     endpoints = find_endpoints(settings)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     keys = PayloadKeys(MasterKey.load(settings.key_file).payload_keys)
-    pool = await open_ledger(endpoints.postgres, settings.pool_size)
-    client = await connect(
-        endpoints.temporal, endpoints.namespace, keys=keys, tls=endpoints.tls, sandboxed=settings.sandbox
-    )
-    async with (
-        delivering(settings, pool, endpoints.postgres),
-        waking(pool, make_wake(client, settings.task_queue), since=settings.wake_after),
-        witnessing(settings, pool),
-        make_worker(client, pool, settings),
-    ):
-        log.info("worker_ready", task_queue=settings.task_queue)
-        say_ready()
-        await stop.wait()
-        log.info("worker_stopping")
-    await pool.close()
+    async with watching(settings.worker_metrics, "worker") as watch, tracing(settings, "worker") as traced:
+        pool = await open_ledger(endpoints.postgres, settings.pool_size)
+        client = await connect(
+            endpoints.temporal,
+            endpoints.namespace,
+            keys=keys,
+            tls=endpoints.tls,
+            sandboxed=settings.sandbox,
+            runtime=watch.runtime,
+            metrics=watch.metrics,
+            interceptors=traced.interceptors,
+        )
+        worker = make_worker(client, pool, settings, metrics=watch.metrics)
+        watch_over(watch, worker, client, pool, settings, stop)
+        async with (
+            delivering(settings, pool, endpoints.postgres),
+            waking(pool, make_wake(client, settings.task_queue), since=settings.wake_after),
+            witnessing(settings, pool),
+            worker,
+        ):
+            log.info("worker_ready", task_queue=settings.task_queue)
+            say_ready()
+            await stop.wait()
+            log.info("worker_stopping")
+        await pool.close()
+
+
+def watch_over(
+    watch: Watch, worker: Worker, client: Client, pool: asyncpg.Pool, settings: Settings, stop: asyncio.Event
+) -> None:
+    """Let the watch tell whether this worker works, and how the ledger stands."""
+
+    async def polling() -> None:
+        if stop.is_set():
+            raise Refused("worker.stopping")
+        if not worker.is_running or not await watch.polls():
+            raise Refused("worker.not_polling")
+
+    async def ledger() -> None:
+        async with pool.acquire() as conn:
+            await conn.fetchval("select 1")
+
+    async def schema() -> None:
+        async with pool.acquire() as conn:
+            await check_schema(conn)
+
+    temporal = temporal_answers(client)
+    watch.checks = {"polling": polling, "ledger": ledger, "schema": schema, "temporal": temporal}
+    watch.gauges += [
+        pool_gauge(watch.metrics, pool),
+        up_gauge(watch.metrics, "bihuan_temporal_up", temporal),
+        up_gauge(watch.metrics, "bihuan_ledger_up", ledger),
+        ledger_gauge(watch.metrics, pool, since=settings.wake_after),
+    ]
 
 
 def main() -> None:

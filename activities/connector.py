@@ -257,7 +257,7 @@ async def _account(endpoints: Endpoints, department: str, queue: str) -> str:
 async def run(given: Sequence[str] | None = None) -> None:
     """Work until SIGINT or SIGTERM; orders under way stay open for the next attempt."""
     arguments, settings = _arguments(given), Settings.load()
-    set_up_logging(settings.log_level, settings.log_format)
+    set_up_logging(settings.log_level, settings.log_format, service="connector")
     endpoints = find_endpoints(settings)
     queue = arguments.queue or f"department.{arguments.department}"
     profile = Profile(

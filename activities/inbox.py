@@ -5,6 +5,7 @@ make sure of it and to say so. People then finish the task at the console.
 """
 
 import asyncpg
+from structlog.contextvars import bound_contextvars
 from temporalio import activity
 
 from domain.process import HAND_OVER, HandOver, HandOverResult, Report
@@ -27,7 +28,8 @@ class Inbox:
         A task that was closed in the meantime needs no inbox either. Raises, to be tried again, when the ledger
         cannot be read.
         """
-        async with self._pool.acquire() as conn:
-            waiting = {task.id for task in await open_tasks_of(conn, handed.stream)}
-        _log.info("task_delivered", stream=handed.stream, task=handed.task.id, waiting=handed.task.id in waiting)
+        with bound_contextvars(workflow_id=handed.stream):
+            async with self._pool.acquire() as conn:
+                waiting = {task.id for task in await open_tasks_of(conn, handed.stream)}
+            _log.info("task_delivered", stream=handed.stream, task=handed.task.id, waiting=handed.task.id in waiting)
         return Report(result=HandOverResult.DELIVERED)

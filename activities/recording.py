@@ -1,13 +1,16 @@
 """The recording activity: one command, one transaction."""
 
 import asyncpg
+from structlog.contextvars import bound_contextvars
 from temporalio import activity
 
+from activities.counting import Counted, Tally
 from domain.errors import Refused
 from domain.process import ACT, ActInput, Outcome
 from ledger.acting import act
 from ledger.world import States, Worlds
 from runtime.logging import get_logger
+from runtime.metrics import OFF, Metrics
 
 _log = get_logger(__name__)
 
@@ -27,8 +30,9 @@ _MISTAKES = (
 class Recording:
     """Lets the ledger decide and record; holds the pool and what it knows of the world."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, metrics: Metrics = OFF) -> None:
         self._pool = pool
+        self._tally = Tally(metrics)
         self._worlds = Worlds()
         self._states = States()
 
@@ -41,8 +45,17 @@ class Recording:
         the database's disk full a person is refused with ``ledger.disk_full``; what time itself or a department's
         system brings is tried again, for nobody else would bring it.
         """
+        with bound_contextvars(workflow_id=given.stream):
+            counted, outcome = self._tally.begin(given), None
+            try:
+                outcome = await self._act(given, counted)
+            finally:
+                counted.end(outcome)
+        return outcome
+
+    async def _act(self, given: ActInput, counted: Counted) -> Outcome:
         try:
-            return await act(self._pool, self._worlds, given, self._states)
+            return await act(self._pool, self._worlds, given, self._states, told=counted.told)
         except asyncpg.DiskFullError:
             _log.error("disk_full", stream=given.stream, command_id=given.command_id)
             if given.envelope is None:

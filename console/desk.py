@@ -6,6 +6,7 @@ submitted again finds the recorded answer, in Temporal or in the ledger. Must no
 
 import asyncio
 import hashlib
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -34,6 +35,7 @@ from ledger.acting import envelope_digest, recorded_answer
 from ledger.log import Connection, head_of
 from ledger.vault import Vault
 from runtime.logging import get_logger
+from runtime.metrics import OFF, Metrics
 from workflows.ids import SUBMIT, WORKFLOW_TYPES, workflow_id
 
 _log = get_logger(__name__)
@@ -79,6 +81,7 @@ class Desk:
         *,
         task_queue: str = "bihuan",
         patience: timedelta = timedelta(seconds=20),
+        metrics: Metrics = OFF,
     ) -> None:
         self._client = client
         self._pool = pool
@@ -86,6 +89,7 @@ class Desk:
         self._task_queue = task_queue
         self._reviver = Reviver(client, pool, task_queue=task_queue)
         self._patience = patience.total_seconds()
+        self._metrics = metrics
 
     async def open(
         self,
@@ -118,7 +122,7 @@ class Desk:
             # What Temporal's pages show in lists; redacted like everything in a command, at most 400 bytes.
             static_summary=str(envelope.command.get("title", ""))[:100],
         )
-        return await self._answer(
+        return await self._timed(
             stream,
             envelope,
             # No update id: Temporal would answer a known one from a closed run too, and a refused opening could never
@@ -133,7 +137,7 @@ class Desk:
     ) -> Answer:
         """Submit one command to an open process and return its answer. Raises ``Refused`` and ``Pending``."""
         envelope = prepare(stream, actor, command, command_id or str(uuid.uuid4()))
-        return await self._answer(stream, envelope, self._sent(stream, envelope), revive=True)
+        return await self._timed(stream, envelope, self._sent(stream, envelope), revive=True)
 
     async def look_for(self, stream: str, command_id: str) -> None:
         """Look for a command that the ledger does not know; return when Temporal does not know it either.
@@ -171,6 +175,23 @@ class Desk:
     async def _sent(self, stream: str, envelope: Envelope) -> Answer:
         handle = self._client.get_workflow_handle(workflow_id(stream))
         answer: Answer = await handle.execute_update(SUBMIT, envelope, id=envelope.command_id, result_type=Answer)
+        return answer
+
+    async def _timed(self, stream: str, envelope: Envelope, call: Any, *, revive: bool = False) -> Answer:
+        """The answer, and how long whoever asked has waited for it."""
+        began, end = time.perf_counter(), "failed"
+        try:
+            answer = await self._answer(stream, envelope, call, revive=revive)
+            end = "answered"
+        except Pending:
+            end = "pending"
+            raise
+        except Refused:
+            end = "refused"
+            raise
+        finally:
+            took, process = time.perf_counter() - began, _process(stream).name
+            self._metrics.record("bihuan_act_answer_seconds", took, process=process, end=end)
         return answer
 
     async def _answer(self, stream: str, envelope: Envelope, call: Any, *, revive: bool = False) -> Answer:

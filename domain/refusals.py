@@ -1184,6 +1184,24 @@ CATALOGUE: dict[str, Entry] = {
     "request.unreadable": Entry(
         "请求无法读取。", "请检查格式后重试。", "The request cannot be read.", "Check its form and try again.",
     ),
+    "worker.stopping": Entry(
+        "该办理进程正在停止。", "请等待其他办理进程接手，或重新启动它。",
+        "This worker is stopping.", "Others take over; start it again if it is needed.",
+    ),
+    "worker.not_polling": Entry(
+        "该办理进程没有在领取任务。", "请查看其日志和 Temporal 的连接；必要时重新启动。",
+        "This worker does not ask for work.", "Look at its log and the connection to Temporal; restart it if need be.",
+    ),
+    "tracing.extra_missing": Entry(
+        "链路追踪需要另装组件。", "请执行 pip install 'bihuan[tracing]'，或取消 BIHUAN_TRACING_ENDPOINT。",
+        "Tracing needs an extra.", "Run pip install 'bihuan[tracing]', or unset BIHUAN_TRACING_ENDPOINT.",
+    ),
+    "metrics.address_taken": Entry(
+        "无法在 {address} 上提供运行指标（{reason}）。",
+        "请用 BIHUAN_WORKER_METRICS 或 BIHUAN_CONSOLE_METRICS 换一个地址，或停止占用它的程序。",
+        "The metrics cannot be offered on {address} ({reason}).",
+        "Choose another BIHUAN_WORKER_METRICS or BIHUAN_CONSOLE_METRICS, or free this one.",
+    ),
     "console.address_taken": Entry(
         "无法在 {address} 上开放网页（{reason}）。", "请用 BIHUAN_CONSOLE_PORT 换一个端口，或停止占用它的程序。",
         "The console cannot listen on {address} ({reason}).", "Choose another BIHUAN_CONSOLE_PORT or free this one.",

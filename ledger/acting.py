@@ -44,11 +44,18 @@ _UNKNOWN_VERSION = frozenset({"rules.unknown", "calendar.unknown"})
 """What is refused for a version that may have been stored since the world was read."""
 
 
-async def act(pool: asyncpg.Pool, worlds: Worlds, given: ActInput, states: States | None = None) -> Outcome:
+Told = Callable[[Sequence[Event]], None]
+"""Hears of the facts an act has just recorded; of those of a repeated act only the first time."""
+
+
+async def act(
+    pool: asyncpg.Pool, worlds: Worlds, given: ActInput, states: States | None = None, *, told: Told | None = None
+) -> Outcome:
     """Decide and record ``given`` and say what the ledger holds since the sender's last event.
 
     The same command id again gets the recorded answer. A refusal is an answer too; then nothing was written.
     ``states`` remembers states between acts; without one, and for a sender who gives none, the stream is folded.
+    ``told`` hears what this very call has recorded, once it is committed.
     Within a stream time never goes back: an act whose clock does is recorded at the moment of the event before it.
     Raises ``asyncpg`` and operating system errors when PostgreSQL is away: then nothing was written, or all of it
     was and the next attempt finds it.
@@ -57,10 +64,13 @@ async def act(pool: asyncpg.Pool, worlds: Worlds, given: ActInput, states: State
     try:
         async with pool.acquire() as conn:
             given = await _not_before_its_last(conn, given, states)
-            outcome = await _at_once(conn, process, worlds, given, states)
+            recorded: list[Event] = []
+            outcome = await _at_once(conn, process, worlds, given, states, recorded)
             if outcome is None:
                 async with conn.transaction():
-                    outcome = await _under_lock(conn, process, worlds, given, states)
+                    outcome = await _under_lock(conn, process, worlds, given, states, recorded)
+            if recorded and told is not None:
+                told(recorded)
             return outcome
     except CommandTaken:
         # Another stream recorded this very command id while we held only our own lock.
@@ -88,7 +98,12 @@ def _at_least(given: ActInput, last: datetime | None) -> ActInput:
 
 
 async def _at_once(
-    conn: Connection, process: Process[Any], worlds: Worlds, given: ActInput, states: States
+    conn: Connection,
+    process: Process[Any],
+    worlds: Worlds,
+    given: ActInput,
+    states: States,
+    recorded: list[Event],
 ) -> Outcome | None:
     """The short way: decide on what is believed to be true, and let one statement record it if it is.
 
@@ -108,11 +123,16 @@ async def _at_once(
         rule_book=rules,
         calendar=calendar,
     )
-    return await _Act(conn, process, world, given, opened, states).at_once(state)
+    return await _Act(conn, process, world, given, opened, states, recorded).at_once(state)
 
 
 async def _under_lock(
-    conn: Connection, process: Process[Any], worlds: Worlds, given: ActInput, states: States
+    conn: Connection,
+    process: Process[Any],
+    worlds: Worlds,
+    given: ActInput,
+    states: States,
+    recorded: list[Event],
 ) -> Outcome:
     """The long way: lock the stream, read what the sender has missed, decide, record."""
     opened = await open_stream(conn, given.stream, uuid.UUID(given.command_id), given.seq)
@@ -122,11 +142,11 @@ async def _under_lock(
     state = _known_state(process, given, states)
     if state is None and given.seq > 0:
         state = _folded(process, None, await history(conn, given.stream, limit=given.seq))
-    outcome = await _Act(conn, process, world, given, opened, states).run(state)
+    outcome = await _Act(conn, process, world, given, opened, states, recorded).run(state)
     if outcome.refusal is not None and outcome.refusal.code in _UNKNOWN_VERSION:
         worlds.forget()
         world = await worlds.get(conn, opened.registry_revision, opened.rule_book, opened.calendar)
-        outcome = await _Act(conn, process, world, given, opened, states).run(state)
+        outcome = await _Act(conn, process, world, given, opened, states, recorded).run(state)
     return outcome
 
 
@@ -167,6 +187,7 @@ class _Act:
     given: ActInput
     opened: Opened
     states: States
+    recorded: list[Event]
 
     async def at_once(self, state: Any) -> Outcome | None:
         """Decide on ``state`` and record in one statement; None when that is not possible."""
@@ -228,6 +249,7 @@ class _Act:
         if head is None:
             return None
         self.states.keep(self.given.stream, seq, head, after, plan, at=self.given.at)
+        self.recorded.extend(events)
         answer = Answer(
             stream=self.given.stream,
             command_id=self.given.command_id,

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import asyncpg
 
 from domain.errors import Refused
+from ledger.log import Connection
 
 _CONTRACT = re.compile(r"^-- contract: \S", re.MULTILINE)
 _TAKES_AWAY = re.compile(
@@ -132,6 +134,24 @@ async def pending(dsn: str, migrations: Sequence[Migration] | None = None) -> li
         return await _missing(conn, wanted)
     finally:
         await conn.close()
+
+
+async def check_schema(conn: Connection) -> None:
+    """That the schema has everything this release needs; a newer one has too, while a release is being replaced.
+
+    Raises ``Refused`` ``ledger.schema_older``, also for a database that has no schema of ours.
+    """
+    wanted = _newest()
+    if await conn.fetchval("select to_regclass('schema_version') is null"):
+        raise Refused("ledger.schema_older", count=wanted)
+    found = int(await conn.fetchval("select count(*) from schema_version where number <= $1", wanted))
+    if found < wanted:
+        raise Refused("ledger.schema_older", count=wanted - found)
+
+
+@cache
+def _newest() -> int:
+    return len(load_migrations())
 
 
 async def _missing(conn: asyncpg.Connection, wanted: Sequence[Migration]) -> list[Migration]:

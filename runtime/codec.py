@@ -15,6 +15,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
 from domain.errors import Refused
+from runtime.metrics import OFF, Metrics
 
 ENCODING = b"binary/encrypted"
 """What the metadata of an encrypted payload say of its encoding; Temporal's own pages know it by this name."""
@@ -67,8 +68,8 @@ class EncryptingCodec(PayloadCodec):
     A payload that is not encrypted, written before there was a codec, is handed on as it is.
     """
 
-    def __init__(self, keys: PayloadKeys) -> None:
-        self._keys = keys
+    def __init__(self, keys: PayloadKeys, metrics: Metrics = OFF) -> None:
+        self._keys, self._metrics = keys, metrics
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """The payloads, encrypted."""
@@ -79,7 +80,11 @@ class EncryptingCodec(PayloadCodec):
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """The payloads as they were before. Raises ``Refused`` ``payload.wrong_key``."""
-        return [self._decoded(each) for each in payloads]
+        try:
+            return [self._decoded(each) for each in payloads]
+        except Refused:
+            self._metrics.count("bihuan_codec_failures_total")
+            raise
 
     def _decoded(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != ENCODING:

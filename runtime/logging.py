@@ -6,9 +6,12 @@ named in the past tense and carry ids and codes as keys, never residents' data.
 
 import io
 import logging
+import os
 import re
+import socket
 import sys
 from collections.abc import Mapping, MutableMapping
+from importlib.metadata import version
 from typing import Any, Literal, TextIO
 
 # structlog draws tracebacks with rich where it finds it, and imports all of it for that: a tenth of a worker's start.
@@ -74,16 +77,26 @@ _SHARED: tuple[Processor, ...] = (
 
 
 def set_up_logging(
-    level: str = "info", form: Literal["console", "json"] = "console", stream: TextIO | None = None
+    level: str = "info",
+    form: Literal["console", "json"] = "console",
+    stream: TextIO | None = None,
+    *,
+    service: str = "bihuan",
 ) -> None:
     """Send every record of this process through one chain to ``stream`` (standard error by default), times in UTC.
 
+    For machines each record also says what wrote it: ``service``, its version, and host and process as ``instance``.
+    What is bound for the request or act under way (``request_id``, ``workflow_id``) is on each of its records.
     Calling it again replaces the earlier set-up, so a process never logs a line twice.
     """
     target = stream or sys.stderr
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_SHARED,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(form, target)],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *([_identity(service)] if form == "json" else []),
+            *_renderers(form, target),
+        ],
     )
     handler = logging.StreamHandler(target)
     handler.setFormatter(formatter)
@@ -100,6 +113,15 @@ def set_up_logging(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def _identity(service: str) -> Processor:
+    known = {"service": service, "version": version("bihuan"), "instance": f"{socket.gethostname()}:{os.getpid()}"}
+
+    def identify(_logger: object, _method: str, entry: EventDict) -> EventDict:
+        return {**entry, **known}
+
+    return identify
 
 
 def _renderers(form: Literal["console", "json"], target: TextIO) -> list[Processor]:

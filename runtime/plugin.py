@@ -3,6 +3,9 @@
 Owns data converter, codec and workflow runner, bundled so that the three cannot differ. Must not name any workflow.
 """
 
+from collections.abc import Sequence
+
+from temporalio.client import Interceptor
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
 from temporalio.converter import (
     CompositePayloadConverter,
@@ -14,11 +17,12 @@ from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from runtime.codec import EncryptingCodec, PayloadKeys
+from runtime.metrics import OFF, Metrics
 
 # The sandbox imports the module of a workflow, and all it imports, once more for every run, except these:
 _PASSED_THROUGH = (
     # pure or replay-safe, and costly to import again
-    *("domain", "pydantic", "pydantic_core", "annotated_types", "structlog"),
+    *("domain", "pydantic", "pydantic_core", "annotated_types", "structlog", "opentelemetry"),
     # what only tests import beside their workflows; a compiled extension that is initialised twice in one process
     # (asyncpg does not forbid it) crashes that process later
     *("ledger", "activities", "runtime", "asyncpg", "cryptography", "psutil", "yaml", "python_calamine"),
@@ -41,7 +45,9 @@ class SharedPydanticPayloadConverter(CompositePayloadConverter):
         super().__init__(*_CONVERTERS)
 
 
-def bihuan_plugin(keys: PayloadKeys, *, sandboxed: bool = False) -> SimplePlugin:
+def bihuan_plugin(
+    keys: PayloadKeys, *, sandboxed: bool = False, metrics: Metrics = OFF, interceptors: Sequence[Interceptor] = ()
+) -> SimplePlugin:
     """The plugin for ``Client.connect``, ``Worker`` and ``Replayer``.
 
     What Temporal keeps, failures included, is encrypted with ``keys``; there is no mode without.
@@ -53,8 +59,9 @@ def bihuan_plugin(keys: PayloadKeys, *, sandboxed: bool = False) -> SimplePlugin
         data_converter=DataConverter(
             payload_converter_class=SharedPydanticPayloadConverter,
             failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
-            payload_codec=EncryptingCodec(keys),
+            payload_codec=EncryptingCodec(keys, metrics),
         ),
+        interceptors=interceptors,
         workflow_runner=_runner(sandboxed),
     )
 

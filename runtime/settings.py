@@ -24,6 +24,7 @@ _SECRETS = frozenset(
         *("oidc_client_secret", "file_s3_key", "file_s3_secret"),
     }
 )
+_ADDRESS = r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):\d{1,5}$"
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours"}
 
 
@@ -117,6 +118,21 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged")
     log_format: Literal["console", "json"] = Field(default="console", description="Logs for people or for machines")
+    worker_metrics: str | None = Field(
+        default=None,
+        pattern=_ADDRESS,
+        description="Address host:port at which this worker tells its metrics and health; without it nowhere",
+    )
+    console_metrics: str | None = Field(
+        default=None,
+        pattern=_ADDRESS,
+        description="Address host:port at which this console tells its metrics and health; without it nowhere",
+    )
+    tracing_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s@]+$",
+        description="Address of an OpenTelemetry collector (OTLP over HTTP) for traces; needs the extra tracing",
+    )
     language: Literal["zh", "en"] = Field(default="zh", description="Language of messages for people")
     workflow_pollers: int = Field(default=16, ge=2, le=200, description="Workflow task pollers of one worker")
     nonsticky_ratio: float = Field(default=0.5, gt=0, lt=1, description="Share of pollers on the shared queue")

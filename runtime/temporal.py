@@ -11,13 +11,21 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
-from temporalio.client import Client, Plugin
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.client import Client, Interceptor, Plugin
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 from temporalio.service import RPCError, TLSConfig
 
 from domain.errors import Refused, unreadable
 from runtime.codec import PayloadKeys
 from runtime.endpoints import TemporalTls
+from runtime.metrics import OFF, Metrics
 from runtime.plugin import bihuan_plugin
 
 
@@ -29,16 +37,21 @@ async def connect(
     tls: TemporalTls | None = None,
     sandboxed: bool = False,
     patience: timedelta = timedelta(seconds=20),
+    runtime: Runtime | None = None,
+    metrics: Metrics = OFF,
+    interceptors: Sequence[Interceptor] = (),
 ) -> Client:
     """A client for ``namespace`` that carries the plugin, so workers made from it carry it too.
 
     ``keys`` are those of the payloads; processes that are to understand each other have the same. Without ``tls`` the
-    connection is plain text. Tries again until the server answers, for at most ``patience``; afterwards raises
-    ``Refused('temporal.unreachable')``, also for a server that does not take the certificate;
-    ``Refused('file.unreadable')`` for one that is not there. A connected client heals by itself when the server comes
-    back.
+    connection is plain text. ``runtime`` is one that exposes what it counts, ``metrics`` where payloads are counted
+    that cannot be opened, ``interceptors`` what else the plugin brings to client and workers. Tries again until the
+    server answers, for at most ``patience``; afterwards raises ``Refused('temporal.unreachable')``, also for a server
+    that does not take the certificate; ``Refused('file.unreadable')`` for one that is not there. A connected client
+    heals by itself when the server comes back.
     """
-    return await _connect(address, namespace, tls, [bihuan_plugin(keys, sandboxed=sandboxed)], patience)
+    plugin = bihuan_plugin(keys, sandboxed=sandboxed, metrics=metrics, interceptors=interceptors)
+    return await _connect(address, namespace, tls, [plugin], patience, runtime)
 
 
 async def connect_plainly(
@@ -49,15 +62,18 @@ async def connect_plainly(
 
 
 async def _connect(
-    address: str, namespace: str, tls: TemporalTls | None, plugins: Sequence[Plugin], patience: timedelta
+    address: str,
+    namespace: str,
+    tls: TemporalTls | None,
+    plugins: Sequence[Plugin],
+    patience: timedelta,
+    runtime: Runtime | None = None,
 ) -> Client:
-    protected = read_tls(tls)
+    protected, runtime = read_tls(tls), _runtime() if runtime is None else runtime
     deadline = time.monotonic() + patience.total_seconds()
     while True:
         try:
-            client = await Client.connect(
-                address, namespace=namespace, tls=protected, plugins=plugins, runtime=_runtime()
-            )
+            client = await Client.connect(address, namespace=namespace, tls=protected, plugins=plugins, runtime=runtime)
             if await client.service_client.check_health():
                 return client
         except (RuntimeError, RPCError) as error:
@@ -90,9 +106,15 @@ def _content(path: Path | None) -> bytes | None:
         raise unreadable(path, error) from error
 
 
-@cache
-def _runtime() -> Runtime:
+def make_runtime(metrics: PrometheusConfig | None = None) -> Runtime:
+    """The engine room of the library for one process; with ``metrics`` it exposes what it counts.
+
+    Raises ``ValueError`` when it cannot listen where ``metrics`` says.
+    """
     # By itself the library writes its warnings to standard output, where a command's answer belongs.
     forwarding = LogForwardingConfig(logger=logging.getLogger("temporalio.core"))
     logs = LoggingConfig(filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
-    return Runtime(telemetry=TelemetryConfig(logging=logs))
+    return Runtime(telemetry=TelemetryConfig(logging=logs, metrics=metrics, attach_service_name=False))
+
+
+_runtime = cache(make_runtime)

@@ -20,6 +20,9 @@ from console.http.office import Office
 from console.http.pace import Pace, paced
 from console.http.rendering import STATIC, static_digest
 from console.http.site import Site
+from console.http.tally import Tally
+from runtime.metrics import OFF, Metrics
+from runtime.tracing import UNTRACED, Tracing
 
 API = ("cases", "commands", "tasks", "wishes", "feed", "stats", "files", "reporters", "security", "me", "document")
 """The modules of ``console.api``, each under ``/api/v1``."""
@@ -73,8 +76,13 @@ def make_app(
     *,
     lifespan: AbstractAsyncContextManager[None] | None = None,
     identify: Identify = identify,
+    metrics: Metrics = OFF,
+    tracing: Tracing = UNTRACED,
 ) -> FastAPI:
-    """The application for ``office``, reached at ``site``; ``lifespan`` is held open while it serves."""
+    """The application for ``office``, reached at ``site``; ``lifespan`` is held open while it serves.
+
+    ``metrics`` is where answers are counted, ``tracing`` what stands around each request.
+    """
 
     @asynccontextmanager
     async def living(_app: FastAPI) -> AsyncIterator[None]:
@@ -109,5 +117,5 @@ def make_app(
         app.include_router(router, prefix="/api/v1", dependencies=[Depends(paced), Depends(asked_well)])
     # The last tenth of the size would cost more time than a query.
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=3)
-    app.add_middleware(Guard, site=site, mistake=problems.mistake)
+    app.add_middleware(Guard, site=site, mistake=problems.mistake, tally=Tally(metrics), tracing=tracing)
     return app

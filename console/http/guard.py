@@ -1,7 +1,7 @@
 """What every request passes before any route sees it, and what every answer carries.
 
-Owns security headers, the language of the reader, forged requests, the access log, and that refusals of rights are on
-record before they are answered. Must not know rights or routes.
+Owns security headers, the language of the reader, forged requests, the access log, the number of each request, and that
+refusals of rights are on record before they are answered. Must not know rights or routes.
 Forgery: a browser that says where a request comes from (``Sec-Fetch-Site``, ``Origin``) must say "from here", and every
 form carries a token bound to a cookie, for the browsers of plain-http intranets say neither.
 """
@@ -16,13 +16,17 @@ from starlette.datastructures import FormData, Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from console.http.refusing import STATUSES, put_on_record
 from console.http.site import Site
+from console.http.tally import Tally
 from console.output import speaking
 from domain.errors import Refused
 from ledger.whence import Whence, coming_from, network_of
 from runtime.logging import get_logger
+from runtime.metrics import OFF
+from runtime.tracing import UNTRACED, Answered, Tracing
 
 log = get_logger(__name__)
 
@@ -30,6 +34,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_COOKIE, LANGUAGE_COOKIE, SIZE_COOKIE = "csrf", "lang", "size"
 CSRF_FIELD, CSRF_HEADER = "_csrf", "x-csrf-token"
 _TOKEN_BYTES = 16
+_REQUEST_BYTES = 8
 _GONE = 499
 """The status under which the log shows a request whose sender went away; nobody is ever sent it."""
 
@@ -68,25 +73,37 @@ Mistake = Callable[[Request, Exception], Response]
 class Guard:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp, site: Site, mistake: Mistake) -> None:
+    def __init__(
+        self, app: ASGIApp, site: Site, mistake: Mistake, tally: Tally | None = None, tracing: Tracing = UNTRACED
+    ) -> None:
         self._app, self._site, self._mistake = app, site, mistake
+        self._tally, self._tracing = tally or Tally(OFF), tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        with speaking(_language(HTTPConnection(scope))), coming_from(lambda: _whence(scope)):
-            await self._serve(scope, receive, send)
+        number = secrets.token_hex(_REQUEST_BYTES)
+        with (
+            speaking(_language(HTTPConnection(scope))),
+            coming_from(lambda: _whence(scope)),
+            bound_contextvars(request_id=number),
+            self._tracing.request(scope["method"]) as answered,
+        ):
+            await self._serve(scope, receive, send, number, answered)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, number: str, answered: Answered) -> None:
         began, status, unrecorded = time.perf_counter(), 0, False
+        counted = self._tally.begin(scope)
 
         async def headed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                counted.answered(status)
                 headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = number
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 if self._site.secure:
@@ -116,6 +133,7 @@ class Guard:
         finally:
             # The route, not the path: a path may hold what somebody typed.
             route = _route(scope)
+            answered(route, status)
             took = round((time.perf_counter() - began) * 1000)
             log.info("request_answered", method=scope["method"], route=route, status=status, ms=took)
 

@@ -20,6 +20,7 @@ from console.board.news import News
 from console.carrying import stop_all
 from console.desk import Desk
 from console.http.app import make_app
+from console.http.condition import checks_of
 from console.http.office import Office
 from console.http.site import listen, site_of
 from console.http.upkeep import upkeep
@@ -32,9 +33,12 @@ from runtime.codec import PayloadKeys
 from runtime.embedded import say_ready
 from runtime.leaving import leave
 from runtime.logging import get_logger, set_up_logging
+from runtime.metrics import OFF
 from runtime.pool import AWAY, open_pool
 from runtime.settings import Settings, find_endpoints
+from runtime.telemetry import Watch, pool_gauge, up_gauge, watching
 from runtime.temporal import connect
+from runtime.tracing import UNTRACED, Tracing, tracing
 
 log = get_logger(__name__)
 
@@ -45,8 +49,14 @@ _BACKLOG = 200
 
 
 @asynccontextmanager
-async def open_office(settings: Settings, *, patience: timedelta = timedelta(seconds=30)) -> AsyncIterator[Office]:
-    """The office of one console process, connected.
+async def open_office(
+    settings: Settings,
+    *,
+    patience: timedelta = timedelta(seconds=30),
+    watch: Watch | None = None,
+    traced: Tracing = UNTRACED,
+) -> AsyncIterator[Office]:
+    """The office of one console process, connected; ``watch`` is told how it is, ``traced`` what it asks of Temporal.
 
     Raises ``Refused``: ``postgres.unreachable`` and ``temporal.unreachable`` after ``patience``,
     ``ledger.schema_older`` before the migrations, ``vault.key_missing``, ``vault.wrong_key``.
@@ -59,10 +69,22 @@ async def open_office(settings: Settings, *, patience: timedelta = timedelta(sec
         async with pool.acquire() as conn:
             await vault.check(conn)
         keys = PayloadKeys(key.payload_keys)
-        client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, tls=endpoints.tls, patience=patience)
-        desk = Desk(client, pool, vault, task_queue=settings.task_queue, patience=ANSWER_WITHIN)
+        metrics = OFF if watch is None else watch.metrics
+        client = await connect(
+            endpoints.temporal,
+            endpoints.namespace,
+            keys=keys,
+            tls=endpoints.tls,
+            patience=patience,
+            runtime=None if watch is None else watch.runtime,
+            metrics=metrics,
+            interceptors=traced.interceptors,
+        )
+        desk = Desk(client, pool, vault, task_queue=settings.task_queue, patience=ANSWER_WITHIN, metrics=metrics)
         matrix = APART if settings.separation else MATRIX
         office = Office(pool=pool, desk=desk, vault=vault, key=key, settings=settings, matrix=matrix)
+        if watch is not None:
+            watch_over(watch, office)
         async with upkeep(office):
             yield office
             # They hold connections; what they have done stands, and a person starts them again.
@@ -84,6 +106,17 @@ async def _patient_pool(dsn: str, size: int, patience: timedelta) -> asyncpg.Poo
             if loop.time() > deadline:
                 raise Refused("postgres.unreachable") from error
             await asyncio.sleep(0.3)
+
+
+def watch_over(watch: Watch, office: Office) -> None:
+    """Let the watch tell whether this console can serve."""
+    watch.checks = checks_of(office)
+    watch.gauges += [
+        pool_gauge(watch.metrics, office.pool),
+        up_gauge(watch.metrics, "bihuan_ledger_up", watch.checks["ledger"]),
+        up_gauge(watch.metrics, "bihuan_temporal_up", watch.checks["temporal"]),
+    ]
+    watch.metrics.count("bihuan_codec_failures_total", 0)
 
 
 class _Server(uvicorn.Server):
@@ -115,13 +148,17 @@ def settle() -> None:
 async def run() -> None:
     """Serve until SIGINT or SIGTERM, then let what is under way finish and leave."""
     settings = Settings.load()
-    set_up_logging(settings.log_level, settings.log_format)
+    set_up_logging(settings.log_level, settings.log_format, service="console")
     with listen(settings) as bound:
         site = site_of(settings, bound.getsockname()[1])
-        async with open_office(settings) as office:
+        async with (
+            watching(settings.console_metrics, "console") as watch,
+            tracing(settings, "console") as traced,
+            open_office(settings, watch=watch, traced=traced) as office,
+        ):
             server = _Server(
                 uvicorn.Config(
-                    make_app(office, site),
+                    make_app(office, site, metrics=watch.metrics, tracing=traced),
                     log_config=None,
                     access_log=False,
                     server_header=False,

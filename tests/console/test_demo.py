@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 import uuid
@@ -33,12 +34,15 @@ from ledger.migrate import migrate
 from ledger.registry import load_registry, store_rule_book
 from ledger.registry_files import read_registry_files
 from ledger.vault import MasterKey, Vault
+from runtime.endpoints import read_endpoints
 from runtime.pool import open_pool
 from runtime.settings import Settings
 from runtime.temporal import connect
-from runtime.temporal_server import EmbeddedTemporal
+from runtime.temporal_server import EmbeddedTemporal, free_ports
 from tests.keys import KEYS
 from tests.neighbourhood import CALENDAR
+from tests.scraping import expressions, names_in, scrape
+from tests.waiting import eventually
 from worker import make_worker, open_ledger
 
 # --- the files ---------------------------------------------------------------------------------------------------
@@ -172,12 +176,12 @@ _BUSY = ("grid_worker", "grid_head", "vanguard_captain", "community", "street_di
 # --- the real thing ----------------------------------------------------------------------------------------------
 
 
-async def demo(*options: str, folder: Path) -> asyncio.subprocess.Process:
+async def demo(*options: str, folder: Path, **environment: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "console.cli", "demo", *options),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "TMPDIR": str(folder), "BIHUAN_LANGUAGE": "zh", "BIHUAN_CONSOLE_PORT": "0"},
+        env={**os.environ, "TMPDIR": str(folder), "BIHUAN_LANGUAGE": "zh", "BIHUAN_CONSOLE_PORT": "0", **environment},
     )
 
 
@@ -230,17 +234,58 @@ async def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> No
     assert [each.name for each in tmp_path.iterdir()] == ["letter.txt"]
 
 
-async def test_a_visitor_finds_something_to_do_in_every_role(tmp_path: Path) -> None:
-    process = await demo("--json", folder=tmp_path)
+async def test_a_visitor_finds_something_to_do_in_every_role_and_the_watch_has_seen_it_all(tmp_path: Path) -> None:
+    worker, console = (f"127.0.0.1:{port}" for port in free_ports(2))
+    process = await demo("--json", folder=tmp_path, BIHUAN_WORKER_METRICS=worker, BIHUAN_CONSOLE_METRICS=console)
     assert process.stdout is not None
-    summary = json.loads(await process.stdout.readline())
-    tokens = {each["role"]: each["token"] for each in summary["logins"]}
-    waiting: dict[str, int] = {}
-    async with httpx.AsyncClient(base_url=summary["url"], trust_env=False, timeout=60) as client:
-        for role in _BUSY:
-            answer = await client.get("/api/v1/tasks", headers={"Authorization": f"Bearer {tokens[role]}"})
-            waiting[role] = len(answer.json()["items"])
-    process.send_signal(signal.SIGINT)
-    await process.communicate()
+    try:
+        summary = json.loads(await process.stdout.readline())
+        tokens = {each["role"]: {"Authorization": f"Bearer {each['token']}"} for each in summary["logins"]}
+        waiting: dict[str, list[str]] = {}
+        async with httpx.AsyncClient(base_url=summary["url"], trust_env=False, timeout=60) as client:
+            for role in _BUSY:
+                answer = await client.get("/api/v1/tasks", headers=tokens[role])
+                waiting[role] = [each["stream"] for each in answer.json()["items"]]
+            assert min(map(len, waiting.values())) > 0, waiting
+            case = next(each for each in waiting["community"] if each.startswith("case-"))
+            headers = {**tokens["community"], "Idempotency-Key": str(uuid.uuid4())}
+            command = {"kind": "comment", "text": "已看"}
+            acted = await client.post(f"/api/v1/cases/{case}/commands", json=command, headers=headers)
+            assert acted.status_code == 200, acted.text
+        (folder,) = tmp_path.iterdir()
+        await _check_what_is_counted(folder, worker, console)
+    finally:
+        process.send_signal(signal.SIGINT)
+        await process.communicate()
 
-    assert min(waiting.values()) > 0, waiting
+
+async def _check_what_is_counted(folder: Path, worker: str, console: str) -> None:
+    """Worker and console as they really run have counted what the ledger holds, and know all that is asked of them."""
+    endpoints = read_endpoints(folder)
+    assert endpoints is not None
+    conn = await asyncpg.connect(endpoints.postgres)
+
+    async def agree() -> bool:
+        found = await scrape(worker)
+        rows = await conn.fetch("select kind, count(*) as times from event group by kind")
+        return all(found.sum("bihuan_events_total", kind=row["kind"]) == row["times"] for row in rows)
+
+    try:
+        # A light may turn between the two questions.
+        await eventually(agree, "the worker's counts are the ledger's", within=60)
+    finally:
+        await conn.close()
+    told = [await scrape(worker), await scrape(console)]
+    assert told[0].sum("bihuan_loops_closed_total") == told[0].sum("bihuan_events_total", kind="archived") > 0
+    assert told[1].sum("bihuan_door_answers_total", door="api", status="200") == len(_BUSY) + 1
+    assert told[1].sum("bihuan_act_answer_seconds_count", end="answered") == 1
+    known = told[0].names | told[1].names | {"up"}
+    assert {name for _, each in expressions() for name in names_in(each)} - known == set()
+    for each in told:
+        assert each.text.isascii(), "what people write is not in there"
+        assert not [value for _, value in each.labels() if re.search(r"case-|wish-|[0-9]{5}", value)]
+        assert len(each.series) < 2000
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        for address in (worker, console):
+            answer = await client.get(f"http://{address}/readyz")
+            assert (answer.status_code, answer.json()["ready"]) == (200, True), answer.text

@@ -6,7 +6,9 @@ import tempfile
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from ledger.vault import MasterKey, Vault
@@ -17,8 +19,9 @@ from runtime.endpoints import Endpoints
 from runtime.pool import open_pool
 from runtime.postgres import EmbeddedPostgres
 from runtime.temporal import connect
-from runtime.temporal_server import EmbeddedTemporal
+from runtime.temporal_server import EmbeddedTemporal, free_ports
 from tests.faults.clerks import Clerks
+from tests.scraping import scrape
 from tests.waiting import eventually
 from tests.workflows.office import PLAIN_LOOP, Office, furnish
 from worker import APP_ROLE
@@ -42,7 +45,9 @@ async def test_an_outage_of_postgresql_under_load_loses_and_doubles_nothing() ->
             namespace="default",
             started_at=datetime.now(UTC),
         )
-        worker = Child(own_child("worker", ["-m", "worker"], endpoints, data), data)
+        address = f"127.0.0.1:{free_ports(1)[0]}"
+        watched = {"BIHUAN_WORKER_METRICS": address}
+        worker = Child(own_child("worker", ["-m", "worker"], endpoints, data, environment=watched), data)
         await worker.start()
         stack.push_async_callback(worker.stop)
         client = await connect(temporal.address, keys=PayloadKeys(key.payload_keys))
@@ -55,19 +60,36 @@ async def test_an_outage_of_postgresql_under_load_loses_and_doubles_nothing() ->
         clerks = Clerks(office, office.another_desk(patience=timedelta(seconds=4)))
         async with asyncio.timeout(400), asyncio.TaskGroup() as group:
             walks = [group.create_task(clerks.walk(comments=COMMENTS)) for _ in range(CASES)]
-            await _outage(postgres, clerks)
+            assert await _readiness(address) == {"ready": True, **dict.fromkeys(_CHECKS, True)}
+            await _outage(postgres, clerks, address)
             assert not any(walk.done() for walk in walks)
         streams = [walk.result() for walk in walks]
         acts = len(PLAIN_LOOP) + 1 + COMMENTS
         await clerks.check_nothing_lost_or_doubled(streams, acts)
         assert clerks.late > 0, "nobody felt the outage"
+        found = await scrape(address)
+        assert found.sum("bihuan_acts_total", end="recorded") == len(streams) * acts
+        assert found.sum("bihuan_acts_total", end="failed") > 0
+        assert found.sum("bihuan_ledger_up") == 1
         assert worker.pid is not None, "the worker has outlived the outage"
         # And all is well: the next request goes through as if nothing had been.
         streams.append(await clerks.walk(comments=COMMENTS))
         await clerks.check_nothing_lost_or_doubled(streams, acts)
 
 
-async def _outage(postgres: EmbeddedPostgres, clerks: Clerks) -> None:
+_CHECKS = ("polling", "ledger", "schema", "temporal")
+
+
+async def _readiness(address: str) -> dict[str, Any]:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        alive, ready = await client.get(f"http://{address}/healthz"), await client.get(f"http://{address}/readyz")
+    assert alive.status_code == 200
+    assert ready.status_code == (200 if ready.json()["ready"] else 503)
+    found: dict[str, Any] = ready.json()
+    return found
+
+
+async def _outage(postgres: EmbeddedPostgres, clerks: Clerks, address: str) -> None:
     """Stop the server once everybody is at work, and start it again after half a minute."""
 
     async def at_work() -> bool:
@@ -78,6 +100,10 @@ async def _outage(postgres: EmbeddedPostgres, clerks: Clerks) -> None:
     answered = len(clerks.answers)
     # The outage itself, in real time: its length is what is tested.
     await asyncio.sleep(OUTAGE.total_seconds())
+    away = await _readiness(address)
+    assert (away["polling"], away["temporal"]) == (True, True)
+    assert away["wrong"] == {"ledger": "unreachable", "schema": "unreachable"}
+    assert (await scrape(address)).sum("bihuan_ledger_up") == 0
     # What was committed as the server went down may still have been answered; nothing else can have been.
     assert len(clerks.answers) - answered <= CASES
     await postgres.start()

@@ -23,6 +23,7 @@ from ledger.migrate import migrate
 from ledger.registry import load_registry, store_rule_book
 from ledger.vault import MasterKey, Vault
 from ledger.world import read_world
+from runtime.metrics import OFF, Metrics
 from runtime.pool import open_pool
 from runtime.settings import Settings
 from tests.neighbourhood import (
@@ -243,7 +244,9 @@ async def furnish(dsn: str, book: RuleBook = NATURAL_BOOK) -> None:
 
 
 @asynccontextmanager
-async def open_office(client: Client, dsn: str, key_file: Path, *, cached: bool = True) -> AsyncIterator[Office]:
+async def open_office(
+    client: Client, dsn: str, key_file: Path, *, cached: bool = True, metrics: Metrics = OFF
+) -> AsyncIterator[Office]:
     """An office on a furnished database, with a worker on a task queue of its own.
 
     Without a cache the worker forgets every workflow after each task, so that everything is replayed all the time.
@@ -260,7 +263,7 @@ async def open_office(client: Client, dsn: str, key_file: Path, *, cached: bool 
     try:
         office = Office(client, dsn, ledger, owner, vault, queue)
         await office.learn()
-        async with make_worker(client, ledger, settings, task_queue=queue):
+        async with make_worker(client, ledger, settings, task_queue=queue, metrics=metrics):
             yield office
     finally:
         await ledger.close()

@@ -1,0 +1,29 @@
+"""Whether a console can do its work now: what is asked, for ``/readyz`` and for its metrics.
+
+Owns the list of checks. Must not tell more than which of them failed.
+"""
+
+from collections.abc import Mapping
+
+from console.http.office import Office
+from domain.errors import Refused
+from ledger.migrate import check_schema
+from runtime.telemetry import Check
+
+
+def checks_of(office: Office) -> Mapping[str, Check]:
+    """Ledger, its schema, and Temporal."""
+
+    async def ledger() -> None:
+        async with office.pool.acquire() as conn:
+            await conn.fetchval("select 1")
+
+    async def schema() -> None:
+        async with office.pool.acquire() as conn:
+            await check_schema(conn)
+
+    async def temporal() -> None:
+        if not await office.desk.is_reachable():
+            raise Refused("temporal.unreachable", address="")
+
+    return {"ledger": ledger, "schema": schema, "temporal": temporal}
