@@ -133,6 +133,10 @@ bench-time: compiled ## Measure the counting of time: due dates, plans, a rehear
 	@$(BIN)/python -m bench.plan $(if $(JSON),--json)
 	@$(BIN)/python -m bench.rehearse $(if $(JSON),--json)
 
+.PHONY: bench-metering
+bench-metering: compiled ## Measure what it costs an act to be counted, and what a scrape costs
+	@$(BIN)/python -m bench.metering $(if $(JSON),--json) $(ARGS)
+
 .PHONY: bench-audit
 bench-audit: compiled ## Measure the audit of a ledger with a million events
 	@$(BIN)/python -m bench.audit $(if $(JSON),--json) $(ARGS)
