@@ -11,7 +11,6 @@ import re
 import socket
 import sys
 from collections.abc import Mapping, MutableMapping
-from importlib.metadata import version
 from typing import Any, Literal, TextIO
 
 # structlog draws tracebacks with rich where it finds it, and imports all of it for that: a tenth of a worker's start.
@@ -116,6 +115,9 @@ def set_up_logging(
 
 
 def _identity(service: str) -> Processor:
+    # Here, for it costs a command as much time as logging itself, and only machines ask for it.
+    from importlib.metadata import version
+
     known = {"service": service, "version": version("bihuan"), "instance": f"{socket.gethostname()}:{os.getpid()}"}
 
     def identify(_logger: object, _method: str, entry: EventDict) -> EventDict:
