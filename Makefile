@@ -103,6 +103,21 @@ audit: $(STAMP) ## Look up known vulnerabilities of what is locked (needs the ne
 		exit $(if $(STRICT),3,0); \
 	fi; cat build/audit.log >&2; exit $$code
 
+.PHONY: image
+image: ## Build the container image (ARCH=arm64 for another processor, IMAGE=name:tag, INDEX=a mirror of PyPI)
+	docker build --file deploy/image/Dockerfile --tag $(or $(IMAGE),bihuan:0.1.0) $(if $(ARCH),--platform linux/$(ARCH)) \
+		$(if $(INDEX),--build-arg INDEX=$(INDEX)) .
+
+.PHONY: bundle
+bundle: $(STAMP) sbom ## Collect what an installation without a network needs (ARCH=aarch64 for another processor)
+	@UV=$(UV) BIN=$(BIN) deploy/bundle/build.sh $(ARCH)
+
+.PHONY: bundle-check
+bundle-check: bundle ## Install the bundle into build/installed without index and network, and start it
+	@rm -rf build/installed
+	@build/bundle/install.sh $(CURDIR)/build/installed
+	@build/installed/bin/bihuan calendar due --start 2025-09-30T17:00 --limit 4wh
+
 .PHONY: lint
 lint: $(STAMP) ## Check style, types and the import rules
 	$(BIN)/ruff check .

@@ -50,7 +50,7 @@ from runtime.endpoints import Endpoints
 from runtime.leaving import leave
 from runtime.logging import get_logger, set_up_logging
 from runtime.pool import open_pool
-from runtime.settings import Settings, find_endpoints
+from runtime.settings import Settings, find_endpoints, find_temporal
 from runtime.temporal import connect
 
 log = get_logger(__name__)
@@ -258,11 +258,12 @@ async def run(given: Sequence[str] | None = None) -> None:
     """Work until SIGINT or SIGTERM; orders under way stay open for the next attempt."""
     arguments, settings = _arguments(given), Settings.load()
     set_up_logging(settings.log_level, settings.log_format, service="connector")
-    endpoints = find_endpoints(settings)
+    # Who names the account needs no ledger: on the department's own machine there is none.
+    address, namespace, tls = find_temporal(settings)
     queue = arguments.queue or f"department.{arguments.department}"
     profile = Profile(
         department=arguments.department,
-        person=arguments.person or await _account(endpoints, arguments.department, queue),
+        person=arguments.person or await _account(find_endpoints(settings), arguments.department, queue),
         returns=tuple(arguments.returns),
         proposes=arguments.proposes,
         work_seconds=arguments.work_seconds,
@@ -274,7 +275,7 @@ async def run(given: Sequence[str] | None = None) -> None:
     # On the department's own machine the keys of its tasks; the master key opens the vault and stays at the office.
     own = settings.payload_key_file
     keys = PayloadKeys(partial(payload_keys_in, own) if own else MasterKey.load(settings.key_file).payload_keys)
-    client = await connect(endpoints.temporal, endpoints.namespace, keys=keys, tls=endpoints.tls)
+    client = await connect(address, namespace, keys=keys, tls=tls)
     worker = Worker(
         client,
         task_queue=queue,

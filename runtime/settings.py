@@ -43,11 +43,11 @@ def _user_data() -> Path:
 
 
 class _SecretFiles(PydanticBaseSettingsSource):
-    """Reads ``BIHUAN_<NAME>_FILE`` for each secret setting."""
+    """Reads ``BIHUAN_<NAME>_FILE`` for each secret setting; an empty file is a secret that is not given."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE") if field_name in _SECRETS else None
-        return (Path(path).read_text(encoding="utf-8").strip() if path else None), field_name, False
+        return (Path(path).read_text(encoding="utf-8").strip() or None) if path else None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}

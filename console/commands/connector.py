@@ -32,13 +32,14 @@ def command(
     Run the example of a department's own system; copy activities/connector.py for your own.
     """
     chosen = settings()
-    endpoints = find_endpoints(chosen)
     arguments = [sys.executable, "-P", "-m", "activities.connector", department, "--work-seconds", str(work_seconds)]
     for flag, value in (("--person", person), ("--queue", queue), ("--proposes", proposes)):
         arguments += [flag, value] if value is not None else []
     for each in returns or ():
         arguments += ["--returns", each]
-    environment = {**os.environ, **endpoints.as_environment(), "BIHUAN_DATA": str(chosen.data)}
+    environment = {**os.environ, "BIHUAN_DATA": str(chosen.data)}
+    if person is None or chosen.temporal_address is None:
+        environment |= find_endpoints(chosen).as_environment()
     if options().json:
         environment["BIHUAN_LOG_FORMAT"] = "json"
     sys.stdout.flush()
