@@ -1,9 +1,11 @@
 """What deploy/ promises of itself: nobody is root, nothing is writable, all is bounded, pinned, probed, the same."""
 
+import json
 import re
 import subprocess
 import tomllib
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -290,6 +292,21 @@ def test_a_port_is_the_same_wherever_it_is_named() -> None:
         assert ports == {**wanted, "proxy": {"https": HTTPS}}.get(component, {}), pod
         if component in wanted:
             assert pod.template["metadata"]["annotations"]["prometheus.io/port"] == wanted[component]["metrics"]
+
+
+def test_grafana_finds_prometheus_and_the_dashboards_where_they_are() -> None:
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text("utf-8"))["datasources"]
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "bihuan.yaml").read_text("utf-8"))["providers"]
+    mounted = {each["target"]: each["source"] for each in services()["grafana"]["volumes"]}
+
+    assert (source["uid"], source["url"]) == ("prometheus", "http://prometheus:9090")
+    dashboards = sorted(Path(mounted[provider["options"]["path"]]).glob("*.json"))
+    assert dashboards
+    for path in dashboards:
+        assert json.loads(path.read_text("utf-8"))["panels"], path.name
+    rules = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text("utf-8"))["rule_files"]
+    assert [(DEPLOY / "prometheus" / Path(each).name).exists() for each in rules] == [True]
 
 
 def test_postgresql_is_as_careful_as_the_embedded_one() -> None:
