@@ -67,6 +67,21 @@ def opening_command_id(stream: str) -> str:
     return str(uuid.uuid5(_NAMES, stream))
 
 
+UNCLEAR = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.CANCELLED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.ABORTED,
+        RPCStatusCode.INTERNAL,
+        # A connection that was cut in the middle of an answer, which is what a killed server looks like.
+        RPCStatusCode.UNKNOWN,
+    }
+)
+"""Failures after which nobody can say whether Temporal has taken a command: it was away, busy or cut off."""
+
+
 class Desk:
     """Submits commands on behalf of people.
 
@@ -210,7 +225,7 @@ class Desk:
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 return await self._without_workflow(stream, envelope, revive=revive)
-            if error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+            if error.status in UNCLEAR:
                 late = Pending("command.pending", command_id=envelope.command_id)
                 return await self._recorded_or(stream, envelope, late)
             raise

@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import asyncpg
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
-from console.desk import Pending
+from console.desk import UNCLEAR, Pending
 from ledger.openings import take_turn
 from runtime.pool import AWAY
 
@@ -25,14 +25,6 @@ GRACE = timedelta(seconds=5)
 
 _PAUSE_FIRST, _PAUSE_MOST = 0.2, 5.0
 _TURN_EVERY = 0.3
-_BUSY = (
-    RPCStatusCode.RESOURCE_EXHAUSTED,
-    RPCStatusCode.ABORTED,
-    RPCStatusCode.INTERNAL,
-    RPCStatusCode.UNKNOWN,
-    RPCStatusCode.UNAVAILABLE,
-    RPCStatusCode.DEADLINE_EXCEEDED,
-)
 
 T = TypeVar("T")
 
@@ -107,7 +99,7 @@ async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
         except AWAY:
             late = Pending("postgres.unreachable")
         except RPCError as error:
-            if error.status not in _BUSY:
+            if error.status not in UNCLEAR:
                 raise
             late = Pending("temporal.unreachable", address=error.status.name)
         if loop.time() > deadline:
