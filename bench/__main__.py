@@ -89,9 +89,8 @@ async def measure(folder: Path, size: Size) -> Figures:
     async with AsyncExitStack() as stack:
         say("启动 starting PostgreSQL, Temporal and the workers")
         key = MasterKey.load(settings.key_file, create=True)
-        instance = Instance(
-            folder, migrate=_prepare, children=lambda at: [own_child("worker", ["-m", "worker"], at, folder)]
-        )
+        begin = ["-m", "runtime.begin", "worker"]
+        instance = Instance(folder, migrate=_prepare, children=lambda at: [own_child("worker", begin, at, folder)])
         await stack.enter_async_context(instance)
         endpoints = instance.endpoints
         pool = await open_pool(endpoints.postgres, size=settings.pool_size, role=APP_ROLE, name="bench ours")

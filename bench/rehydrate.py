@@ -143,7 +143,7 @@ async def _office(folder: Path) -> AsyncIterator[_Office]:
             folder,
             migrate=_prepare,
             ui=False,
-            children=lambda at: [own_child("worker", ["-m", "worker"], at, folder)],
+            children=lambda at: [own_child("worker", ["-m", "runtime.begin", "worker"], at, folder)],
         )
         await stack.enter_async_context(instance)
         pool = await open_pool(instance.endpoints.postgres, size=PARALLEL + 2, role=APP_ROLE)

@@ -23,6 +23,7 @@ from console import failing
 from console.session import SHARED, Options, options, use
 from domain.errors import Refused
 from ledger.whence import Whence, coming_from
+from runtime.begin import uncollected
 
 
 class Entry(NamedTuple):
@@ -91,7 +92,8 @@ def load(name: str, entry: Entry) -> Any:
     module, _, attribute = entry.target.partition(":")
     if find_spec(module) is None:
         raise Refused("cli.not_available", field=name, name=name)
-    target = getattr(import_module(module), attribute)
+    with uncollected():
+        target = getattr(import_module(module), attribute)
     if isinstance(target, typer.Typer):
         app = target
     else:

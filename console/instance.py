@@ -99,9 +99,9 @@ def make_instance(
 
     def children(endpoints: Endpoints) -> list[ChildSpec]:
         told("temporal")
-        specs = [own_child("worker", ["-m", "worker"], endpoints, data)]
+        specs = [own_child("worker", ["-m", "runtime.begin", "worker"], endpoints, data)]
         if door is not None:
-            arguments = ["-m", "console.http.serve"]
+            arguments = ["-m", "runtime.begin", "console.http.serve"]
             specs.append(own_child("console", arguments, endpoints, data, environment=door.as_environment()))
         return [*specs, *more(endpoints)]
 

@@ -267,7 +267,7 @@ def own_child(
     environment: Mapping[str, str] | None = None,
     patience: timedelta = timedelta(seconds=30),
 ) -> ChildSpec:
-    """A Python process of ours as a child, for instance ``own_child("worker", ["-m", "worker"], …)``.
+    """A Python process of ours as a child, for instance ``own_child("worker", ["-m", "runtime.begin", "worker"], …)``.
 
     It finds the servers by its environment and is ready when it has created the file named in ``BIHUAN_READY_FILE``.
     """

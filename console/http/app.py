@@ -21,6 +21,7 @@ from console.http.pace import Pace, paced
 from console.http.rendering import STATIC, static_digest
 from console.http.site import Site
 from console.http.tally import Tally
+from runtime.begin import uncollected
 from runtime.metrics import OFF, Metrics
 from runtime.tracing import UNTRACED, Tracing
 
@@ -110,11 +111,12 @@ def make_app(
     problems.install(app)
     app.mount(f"/static/{static_digest()}", _Immutable(directory=STATIC), name="static")
     # Routes are tried in this order: pages before programs, and what is asked all day first.
-    for name in PAGES:
-        app.include_router(import_module(f"console.pages.{name}").router, include_in_schema=False)
-    for name in API:
-        router = import_module(f"console.api.{name}").router
-        app.include_router(router, prefix="/api/v1", dependencies=[Depends(paced), Depends(asked_well)])
+    with uncollected():
+        for name in PAGES:
+            app.include_router(import_module(f"console.pages.{name}").router, include_in_schema=False)
+        for name in API:
+            router = import_module(f"console.api.{name}").router
+            app.include_router(router, prefix="/api/v1", dependencies=[Depends(paced), Depends(asked_well)])
     # The last tenth of the size would cost more time than a query.
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=3)
     app.add_middleware(Guard, site=site, mistake=problems.mistake, tally=Tally(metrics), tracing=tracing)

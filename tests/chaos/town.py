@@ -102,9 +102,10 @@ async def open_town(data: Path) -> AsyncIterator[Town]:
             _lead(links, endpoints)
             ends = {name: _through(links, name, endpoints) for name in ("worker", "console")}
             more = {**door.as_environment(), "BIHUAN_API_RATE": "1000000"}
+            begin = ["-m", "runtime.begin"]
             return [
-                own_child("worker", ["-m", "worker"], ends["worker"], data, environment={"BIHUAN_WAKE_AFTER": "10s"}),
-                own_child("console", ["-m", "console.http.serve"], ends["console"], data, environment=more),
+                own_child("worker", [*begin, "worker"], ends["worker"], data, environment={"BIHUAN_WAKE_AFTER": "10s"}),
+                own_child("console", [*begin, "console.http.serve"], ends["console"], data, environment=more),
             ]
 
         async def migrate(dsn: str) -> None:
