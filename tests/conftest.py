@@ -1,5 +1,6 @@
 """Real servers for the tests, started once per session under a temporary folder."""
 
+import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator
@@ -19,7 +20,7 @@ from runtime.temporal_server import temporal_binary
 from tests.copies import copy_database
 from tests.keys import KEYS
 from tests.logs import log_plainly
-from tests.scratch import write_into_memory
+from tests.scratch import make_scratch
 from tests.turns import ByFiles, by_turns
 
 # Failures inside the helpers of the domain tests are explained as those in the tests themselves. Here, because tests of
@@ -27,7 +28,6 @@ from tests.turns import ByFiles, by_turns
 pytest.register_assert_rewrite("tests.domain.spec", "tests.domain.routes")
 
 log_plainly()
-write_into_memory()
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts this in the background lets it ignore SIGINT, and with it every command that is under test.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -39,6 +39,13 @@ SEARCH_ATTRIBUTE_KEYS = (
     SearchAttributeKey.for_datetime("BihuanDue"),
     SearchAttributeKey.for_keyword("BihuanRules"),
 )
+
+
+_scratch = pytest.StashKey[Path | None]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_scratch] = make_scratch()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,6 +71,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave as every entry point does: the interpreter's own shutdown sometimes turns a success into an abort."""
     if _exit_code in config.stash:
+        folder = config.stash.get(_scratch, None)
+        if folder is not None and config.stash[_exit_code] == 0:
+            shutil.rmtree(folder, ignore_errors=True)
         leave(config.stash[_exit_code])
 
 
