@@ -13,9 +13,9 @@ _recording = vars(activities.recording)
 _act = _recording["act"]
 
 
-async def act(*given: Any) -> Outcome:
+async def act(*given: Any, **named: Any) -> Outcome:
     """Act, then hesitate."""
-    outcome: Outcome = await _act(*given)
+    outcome: Outcome = await _act(*given, **named)
     await asyncio.sleep(REST)
     return outcome
 
