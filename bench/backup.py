@@ -69,7 +69,7 @@ async def furnish(dsn: str, data: Path, cases: int) -> None:
         book = example_book()
         await store_rule_book(conn, book.version, book.model_dump(mode="json"))
         await store_calendar(conn, from_library(), by="bench")
-        closed, still_open = await _play(pool, conn, until=None), await _play(pool, conn, until="accept")
+        closed, still_open = await played(pool, conn, until=None), await played(pool, conn, until="accept")
         await _multiply(conn, still_open, cases // 12)
         await _multiply(conn, closed, cases - cases // 12)
         await _furnish_people(conn, data)
@@ -79,7 +79,7 @@ async def furnish(dsn: str, data: Path, cases: int) -> None:
         await conn.close()
 
 
-async def _play(pool: asyncpg.Pool, conn: asyncpg.Connection, until: str | None) -> str:
+async def played(pool: asyncpg.Pool, conn: asyncpg.Connection, until: str | None) -> str:
     """A real case, acted on without an engine."""
     stream, worlds, last = f"case-{uuid.uuid4().hex}", Worlds(), Outcome(seq=0, hash="")
     begun = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)

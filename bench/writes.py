@@ -16,13 +16,23 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from bench.loop import WORDING
-from domain.process import World
+from domain.notices import Notice
+from domain.process import Event, World
 from domain.processes import PROCESSES
 from ledger.log import Recorded, history
 from ledger.projection import project
 
-TABLES = ("event", "command", "case_row", "task", "clock", "vault_key", "vault_entry")
-_UPSERTED = {"case_row": ("id",), "task": ("stream", "id"), "clock": ("stream", "id")}
+_UPSERTED = {
+    "case_row": ("id",),
+    "case_figure": ("id",),
+    "task": ("stream", "id"),
+    "clock": ("stream", "id"),
+    "notice": ("id",),
+    "awaited": ("stream",),
+}
+TABLES = ("event", "command", *_UPSERTED, "vault_key", "vault_entry")
+_CALLED_ID = ("case_row", "case_figure")
+"""Where the stream stands under ``id``."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +68,23 @@ class LoopWrites:
 def _acts(stream: str, events: list[Recorded]) -> Iterator[ActWrites]:
     process, world = PROCESSES["case"], World()
     state, known, batch = None, None, list[Recorded]()
+    told: list[tuple[int, Event, tuple[Notice, ...]]] = []
     for position, event in enumerate(events):
         batch.append(event)
-        state = process.evolve(state, process.read_event(event.body))
+        fact = process.read_event(event.body)
+        state = process.evolve(state, fact)
+        if notices := process.notices(state, fact):
+            told.append((event.seq, fact, notices))
         if position + 1 < len(events) and events[position + 1].command_id == event.command_id:
             continue
         after = (state, process.plan(state, world))
-        rows = project(stream, event.seq, event.at, known, after)
+        rows = project(stream, event.seq, event.at, known, after, told)
         facts: list[dict[str, Any]] = [
             {"kind": each.kind, "actor": each.actor, "body": each.body, "prev": each.prev, "hash": each.hash}
             for each in batch
         ]
         yield ActWrites(batch[0].seq, facts, {name: [dict(row) for row in each] for name, each in rows.items()})
-        known, batch = after, []
+        known, batch, told = after, [], []
 
 
 async def make_tables(conn: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy) -> None:
@@ -122,8 +136,7 @@ async def record(pool: asyncpg.Pool, act: ActWrites, stream: str, command_id: UU
     The same command id again writes nothing and returns the same number.
     """
     events = [{"id": str(uuid4()), **event} for event in act.events]
-    key = {"case_row": "id", "task": "stream", "clock": "stream"}
-    rows = {name: [{**row, key[name]: stream} for row in each] for name, each in act.rows.items()}
+    rows = {name: [_of(stream, name, row) for row in each] for name, each in act.rows.items()}
     last: int = await pool.fetchval(
         "select bare_record($1, $2, $3, $4, $5, $6::text::jsonb, $7::text::jsonb)",
         stream,
@@ -135,6 +148,11 @@ async def record(pool: asyncpg.Pool, act: ActWrites, stream: str, command_id: UU
         json.dumps(rows, ensure_ascii=False, separators=(",", ":")),
     )
     return last
+
+
+def _of(stream: str, table: str, row: dict[str, Any]) -> dict[str, Any]:
+    own = {"id" if table in _CALLED_ID else "stream": stream}
+    return {**row, **own, "id": str(uuid4())} if table == "notice" else {**row, **own}
 
 
 async def keep_wording(pool: asyncpg.Pool, stream: str) -> None:
