@@ -6,7 +6,7 @@ import os
 import shutil
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -154,15 +154,30 @@ async def listens(port: int) -> bool:
     return True
 
 
+async def speaks_tls(port: int, authority: Path, name: str) -> bool:
+    """Whether the port shows a certificate for ``name``: Caddy listens before its authority has made one."""
+    if not authority.exists():
+        return False
+    trusting = ssl.create_default_context(cafile=str(authority))
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting, server_hostname=name)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 @asynccontextmanager
-async def caddy(name: str, file: Path, port: int, folder: Path, environment: Mapping[str, str]) -> AsyncIterator[None]:
-    """Caddy with a file of its own, listening on ``port``."""
+async def caddy(
+    name: str, file: Path, ready: Callable[[], Awaitable[bool]], folder: Path, environment: Mapping[str, str]
+) -> AsyncIterator[None]:
+    """Caddy with a file of its own."""
     home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     spec = ChildSpec(
         name=name,
         command=[tool("caddy"), "run", "--config", str(file), "--adapter", "caddyfile"],
         environment={**os.environ, **home, **environment},
-        ready=lambda: listens(port),
+        ready=ready,
         ready_within=timedelta(seconds=60),
     )
     child = Child(spec, folder)
@@ -191,7 +206,7 @@ async def town() -> AsyncIterator[tuple[Town, AsyncExitStack]]:
             GATEWAY % {"port": ports["gateway"], "folder": place.secrets / "temporal", "server": temporal.address},
             "utf-8",
         )
-        await stack.enter_async_context(caddy("gateway", gateway, ports["gateway"], folder, {}))
+        await stack.enter_async_context(caddy("gateway", gateway, lambda: listens(ports["gateway"]), folder, {}))
         yield place, stack
 
 
@@ -273,18 +288,21 @@ async def _the_proxy_shows_pages_and_hides_what_is_inside(place: Town) -> None:
     port, authority = place.ports["https"], place.folder / "authority"
     authority.mkdir()
     file = DEPLOY / "proxy" / "Caddyfile"
-    async with caddy("proxy", file, port, authority, environment | {"XDG_DATA_HOME": str(authority)}):
-        root = authority / "caddy" / "pki" / "authorities" / "local" / "root.crt"
-        async with httpx.AsyncClient(
+    root = authority / "caddy" / "pki" / "authorities" / "local" / "root.crt"
+    environment |= {"XDG_DATA_HOME": str(authority)}
+    async with (
+        caddy("proxy", file, lambda: speaks_tls(port, root, SITE), authority, environment),
+        httpx.AsyncClient(
             verify=ssl.create_default_context(cafile=str(root)),
             base_url=f"https://127.0.0.1:{port}",
             headers={"Host": SITE},
             timeout=60,
-        ) as client:
-            named: dict[str, Any] = {"extensions": {"sni_hostname": SITE}}
-            inside = await client.get("/readyz", **named)
-            page = await client.get("/", **named)
-            signing_in = await client.get(page.headers["location"], **named)
+        ) as client,
+    ):
+        named: dict[str, Any] = {"extensions": {"sni_hostname": SITE}}
+        inside = await client.get("/readyz", **named)
+        page = await client.get("/", **named)
+        signing_in = await client.get(page.headers["location"], **named)
 
     assert inside.status_code == 404
     assert page.status_code == 303
