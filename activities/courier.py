@@ -14,7 +14,8 @@ from functools import partial
 
 import asyncpg
 
-from activities.channels import Channel, Message, Undelivered, open_channels
+from activities.channels import Channel, open_channels
+from activities.messages import Message, Undelivered
 from domain.registry import Registry
 from domain.zone import office_day
 from ledger.outbox import EMAIL, WAKE, Claim, Directory, claim, mark_delivered, mark_failed, route

@@ -18,7 +18,7 @@ import httpx
 from pydantic import JsonValue, SecretStr
 from standardwebhooks import Webhook
 
-from activities.channels import TIMEOUT, Message, Undelivered, cloud_event, kind_of, wrong_setting
+from activities.messages import TIMEOUT, Message, Undelivered, cloud_event, kind_of, wrong_setting
 
 _LEAST_SECRET = 24
 """Bytes; the least the Standard Webhooks specification recommends."""

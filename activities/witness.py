@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 from pydantic import JsonValue
 
-from activities.channels import Undelivered
+from activities.messages import Undelivered
 from domain.errors import Refused
 from ledger.anchors import AnchorFile, catch_up
 from ledger.checkpoints import Checkpoint, Due, is_due, make_all, mark_sent, unsent

@@ -7,7 +7,7 @@ names of code, ids and numbers pass, and nothing that somebody may have written 
 
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -35,7 +35,6 @@ from temporalio.worker import Interceptor as WorkerInterceptor
 from temporalio.workflow import ActivityHandle
 
 from domain.process import ActInput
-from runtime.tracing import Answered
 
 _PATIENCE = 3
 """Seconds one attempt to send may take."""
@@ -81,7 +80,7 @@ class Spans:
         self.interceptors: Sequence[Interceptor] = (TracingInterceptor(self._tracer), _ActsFollowUpdates())
 
     @contextmanager
-    def request(self, method: str) -> Iterator[Answered]:
+    def request(self, method: str) -> Iterator[Callable[[str, int], None]]:
         """A span around one request; what is called with route and status completes it."""
         with self._tracer.start_as_current_span(
             method, kind=SpanKind.SERVER, attributes={"http.request.method": method}

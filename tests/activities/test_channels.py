@@ -11,13 +11,8 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 
-from activities.channels import (
-    Email,
-    Message,
-    OtherServices,
-    Undelivered,
-    open_channels,
-)
+from activities.channels import Email, OtherServices, open_channels
+from activities.messages import Message, Undelivered
 from activities.webhook import SignedWebhook, is_public
 from domain.errors import Refused
 from ledger.rows import NoticeRow

@@ -13,8 +13,9 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from activities.channels import Channel, Email, Message
+from activities.channels import Channel, Email
 from activities.courier import Backoff, Courier, Pace, delivering
+from activities.messages import Message
 from domain.errors import Refused
 from ledger.outbox import retry
 from ledger.registry import load_registry

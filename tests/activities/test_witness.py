@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from activities.channels import Undelivered
+from activities.messages import Undelivered
 from activities.witness import Witness, witnessing
 from domain.errors import Refused
 from ledger.anchors import AnchorFile
