@@ -12,6 +12,7 @@ from console import words
 from console.http.caller import Caller, may
 from console.http.problems import status_of
 from console.http.rendering import page
+from console.listing import person_name
 from console.security_sheet import detail_of
 from domain.errors import Refused
 from domain.rights import Permission
@@ -64,19 +65,13 @@ async def lines(
         caller=caller,
         asked=asked,
         kinds=[(code, words.word(words.SECURITY, code)) for code in words.SECURITY],
-        rows=[(each, _name(caller, each.actor), detail_of(each)) for each in rows],
+        rows=[(each, person_name(caller.registry, each.actor), detail_of(each)) for each in rows],
         nobody=NOBODY,
         onward=_address(given, cursor=after) if after else None,
         first=_address(given) if cursor else None,
         refusal=refusal,
         status=status_of(refusal) if refusal else 200,
     )
-
-
-def _name(caller: Caller, person: str) -> str:
-    """What the person is called today; empty for whoever is not in the registry, as an operator's command."""
-    known = caller.registry.person(person)
-    return known.name if known else ""
 
 
 def _address(given: dict[str, str], **more: str) -> str:
