@@ -33,6 +33,7 @@ from bench.ours import Ours
 from bench.report import Figures, History, as_object, show
 from bench.writes import LoopWrites, make_tables
 from console.desk import Desk
+from domain.case.vocabulary import PHASES, Stage
 from domain.errors import Refused
 from domain.registry_problem import RawRegistry
 from ledger.calendar_files import from_library
@@ -147,7 +148,7 @@ async def _history(client: Client, stream: str, writes: LoopWrites) -> History:
         events=len(events),
         size=sum(event.ByteSize() for event in events),
         upserts=sum(event.event_type == upsert for event in events),
-        stages=len(set(stages)),
+        phases=len({PHASES[Stage(stage)] for stage in stages}),
     )
 
 

@@ -18,24 +18,21 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from bench.town import ACTORS, acts_of_a_case, town_registry
+from bench.town import furnish as furnish_town
+from bench.town import play_straight
 from console.files.store import FolderStore
-from domain.process import ActInput, Envelope, Outcome
 from ledger.acting import act
-from ledger.calendar_files import from_library
-from ledger.calendars import store_calendar
 from ledger.keys import MasterKey
 from ledger.log import canonical, history
 from ledger.migrate import migrate
 from ledger.projection import _NAMES as NOTICE_NAMES
-from ledger.registry import load_registry, store_rule_book
-from ledger.rule_files import example_book
 from ledger.vault import Vault
 from ledger.world import Worlds
 from runtime.leaving import leave
@@ -65,11 +62,8 @@ async def furnish(dsn: str, data: Path, cases: int) -> None:
     conn: asyncpg.Connection = await asyncpg.connect(dsn)
     pool = await open_pool(dsn, size=2, role="bihuan_app")
     try:
-        await load_registry(conn, town_registry(), "bench")
-        book = example_book()
-        await store_rule_book(conn, book.version, book.model_dump(mode="json"))
-        await store_calendar(conn, from_library(), by="bench")
-        closed, still_open = await played(pool, conn, until=None), await played(pool, conn, until="accept")
+        await furnish_town(conn)
+        closed, still_open = await played(pool, until=None), await played(pool, until="accept")
         await _multiply(conn, still_open, cases // 12)
         await _multiply(conn, closed, cases - cases // 12)
         await _furnish_people(conn, data)
@@ -79,29 +73,11 @@ async def furnish(dsn: str, data: Path, cases: int) -> None:
         await conn.close()
 
 
-async def played(pool: asyncpg.Pool, conn: asyncpg.Connection, until: str | None) -> str:
+async def played(pool: asyncpg.Pool, until: str | None) -> str:
     """A real case, acted on without an engine."""
-    stream, worlds, last = f"case-{uuid.uuid4().hex}", Worlds(), Outcome(seq=0, hash="")
-    begun = datetime(2026, 11, 2, 1, 0, tzinfo=UTC)
-    for number, (who, command) in enumerate(acts_of_a_case()):
-        if command["kind"] == "sign":
-            found = "select body ->> 'digest' from event where stream = $1 and kind = 'verified'"
-            command = {**command, "digest": await conn.fetchval(found, stream)}
-        command_id = str(uuid.uuid4())
-        given = ActInput(
-            process="case",
-            stream=stream,
-            seq=last.seq,
-            hash=last.hash,
-            at=begun + timedelta(hours=number),
-            command_id=command_id,
-            envelope=Envelope(command_id=command_id, actor=ACTORS[who], command=command),
-        )
-        last = await act(pool, worlds, given)
-        assert last.refusal is None, last.refusal
-        if command["kind"] == until:
-            break
-    return stream
+    worlds, begun = Worlds(), datetime(2026, 11, 2, tzinfo=UTC)
+    recorded = partial(act, pool, worlds)
+    return (await play_straight(recorded, pool, begun=begun, apart=timedelta(hours=1), until=until))[0]
 
 
 async def _multiply(conn: asyncpg.Connection, stream: str, number: int) -> None:

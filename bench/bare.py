@@ -1,8 +1,8 @@
 """The bare engine: the same human inputs and durable writes on plain Temporal, as its documentation teaches it.
 
 Owns the peer's workflow, its activity, its worker process (``python -m bench.bare WRITES``) and its client side. It
-uses nothing of ours but settings, connections and the names of the search attributes: no decider, no pydantic, default
-data converter, no sandbox. The worker is tuned as ours is.
+uses nothing of ours but settings, connections and the names of search attributes and phases: no decider, no
+pydantic, default data converter, no sandbox. The worker is tuned as ours is.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from bench.loop import PLAIN_LOOP
 from bench.writes import LoopWrites, digest_of, keep_wording, record
+from domain.case.vocabulary import PHASES, Stage
 from runtime.embedded import say_ready
 from runtime.leaving import leave
 from runtime.pool import open_pool
@@ -31,11 +32,6 @@ from runtime.settings import Settings, find_endpoints
 from workflows import ids
 
 TASK_QUEUE = "bare"
-_PHASES = {
-    "registered": "triage", "whistled": "triage", "dispatched": "handling", "handling": "handling",
-    "struck_off": "acceptance", "verified": "acceptance", "signed": "acceptance", "fed_back": "acceptance",
-    "settled": "appraisal", "appraised": "appraisal",
-}  # fmt: skip
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
 
 
@@ -99,19 +95,19 @@ class BareCase:
             retry_policy=_RETRY,
         )
         self._done += 1
-        if self._indexed and _PHASES[recorded.stage] != self._phase:
+        if self._indexed and PHASES[Stage(recorded.stage)] != self._phase:
             self._index(recorded)
         return recorded
 
     def _index(self, recorded: Recorded) -> None:
         due = datetime.fromisoformat(recorded.due) if recorded.due else None
         changed: list[SearchAttributeUpdate[Any]] = [
-            ids.PHASE.value_set(_PHASES[recorded.stage]),
+            ids.PHASE.value_set(PHASES[Stage(recorded.stage)]),
             ids.DUE.value_set(due) if due else ids.DUE.value_unset(),
         ]
         if not self._phase:
             changed += [ids.STREET.value_set("S01"), ids.RULES.value_set("1"), ids.DEPARTMENT.value_set([])]
-        self._phase = _PHASES[recorded.stage]
+        self._phase = PHASES[Stage(recorded.stage)]
         workflow.upsert_search_attributes(changed)
 
 

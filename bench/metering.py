@@ -13,7 +13,6 @@ import json
 import statistics
 import tempfile
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,13 +22,8 @@ import asyncpg
 
 from activities.gauging import ledger_gauge
 from activities.recording import Recording
-from bench.town import ACTORS, acts_of_a_case, town_registry
-from domain.process import ActInput, Envelope, Outcome
-from ledger.calendar_files import from_library
-from ledger.calendars import store_calendar
+from bench.town import furnish, play_straight
 from ledger.migrate import migrate
-from ledger.registry import load_registry, store_rule_book
-from ledger.rule_files import example_book
 from runtime.leaving import leave
 from runtime.logging import set_up_logging
 from runtime.pool import open_pool
@@ -47,41 +41,16 @@ class Round(NamedTuple):
 async def _record(recording: Recording, pool: asyncpg.Pool, cases: int) -> Round:
     acts, began, used = 0, time.perf_counter(), time.process_time()
     for _ in range(cases):
-        acts += await _one_case(recording, pool)
+        done = await play_straight(recording.act, pool, begun=datetime.now(UTC), apart=timedelta(milliseconds=1))
+        acts += done[1]
     return Round((time.perf_counter() - began) / acts * 1000, (time.process_time() - used) / acts * 1000)
-
-
-async def _one_case(recording: Recording, pool: asyncpg.Pool) -> int:
-    stream, last, number = f"case-{uuid.uuid4().hex}", Outcome(seq=0, hash=""), 0
-    begun = datetime.now(UTC)
-    for number, (who, command) in enumerate(acts_of_a_case(), 1):
-        if command["kind"] == "sign":
-            found = "select body ->> 'digest' from event where stream = $1 and kind = 'verified'"
-            command = {**command, "digest": await pool.fetchval(found, stream)}
-        command_id = str(uuid.uuid4())
-        last = await recording.act(
-            ActInput(
-                process="case",
-                stream=stream,
-                seq=last.seq,
-                hash=last.hash,
-                at=begun + timedelta(milliseconds=number),
-                command_id=command_id,
-                envelope=Envelope(command_id=command_id, actor=ACTORS[who], command=command),
-            )
-        )
-        assert last.refusal is None, last.refusal
-    return number
 
 
 async def _furnish(dsn: str) -> None:
     await migrate(dsn)
     conn: asyncpg.Connection = await asyncpg.connect(dsn)
     try:
-        book = example_book()
-        await load_registry(conn, town_registry(), "bench")
-        await store_rule_book(conn, book.version, book.model_dump(mode="json"))
-        await store_calendar(conn, from_library())
+        await furnish(conn)
     finally:
         await conn.close()
 

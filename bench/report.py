@@ -18,19 +18,19 @@ PROCESSES = ("worker", "temporal", "postgres", "client")
 
 @dataclass(frozen=True)
 class History:
-    """What one case left in Temporal; ``upserts`` are changes of search attributes, ``stages`` the stages it saw."""
+    """What one case left in Temporal; ``upserts`` are changes of search attributes, ``phases`` the phases it saw."""
 
     events: int
     size: int
     upserts: int
-    stages: int
+    phases: int
 
 
 @dataclass(frozen=True)
 class Figures:
     """Everything measured, rounds and histories by side (``ours``, ``bare``, ``indexed``, ``floor``).
 
-    ``indexed`` is the bare engine that also keeps its stage in Temporal's visibility store as ours does; the bar is
+    ``indexed`` is the bare engine that also keeps its phase in Temporal's visibility store as ours does; the bar is
     for ``bare``, which does not.
     """
 
@@ -96,7 +96,7 @@ def as_object(figures: Figures) -> dict[str, Any]:
         "history_events": ours.events,
         "history_bytes": ours.size,
         "search_attribute_upserts": ours.upserts,
-        "stages": ours.stages,
+        "phases": ours.phases,
         "bare_history_events": bare.events,
         "bare_history_bytes": bare.size,
         "rounds": len(figures.rounds["ours"]),
@@ -161,7 +161,7 @@ def _summary(figures: Figures) -> Table:
     for label, mine, theirs in sizes:
         table.add_row(label, str(mine), str(theirs), "–", f"{mine / theirs:.2f}")
     table.add_row(
-        "检索属性更新 attribute upserts", f"{ours.upserts} / {ours.stages} stages", str(bare.upserts), "–", "–"
+        "检索属性更新 attribute upserts", f"{ours.upserts} / {ours.phases} phases", str(bare.upserts), "–", "–"
     )
     return table
 

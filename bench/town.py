@@ -1,11 +1,20 @@
 """The invented town the crowd of cases lives in: organisations, people, and the acts of one case from end to end."""
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
+
+import asyncpg
 
 from bench.crowd import Town
 from domain.people import Actor, Role
+from domain.process import ActInput, Envelope, Outcome
 from domain.registry_problem import RawRegistry
+from ledger.calendar_files import from_library
+from ledger.calendars import store_calendar
+from ledger.registry import load_registry, store_rule_book
+from ledger.rule_files import example_book
 
 STREET, COMMUNITY, GRID = "S02", "C0203", "G020304"
 _LEAD = "D03"
@@ -96,3 +105,43 @@ def acts_of_a_case() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "worker", {"kind": "feed_back", "to": "department", "text": "核查通过"}
     yield "worker", {"kind": "feed_back", "to": "resident", "text": "已修好，请查看"}
     yield "worker", {"kind": "visit", "answered": True, "satisfaction": "satisfied", "solved": True}
+
+
+async def furnish(conn: asyncpg.Connection) -> None:
+    """Put the town into a migrated ledger, with the example of the rules and the official calendar."""
+    await load_registry(conn, town_registry(), "bench")
+    book = example_book()
+    await store_rule_book(conn, book.version, book.model_dump(mode="json"))
+    await store_calendar(conn, from_library(), by="bench")
+
+
+async def play_straight(
+    act: Callable[[ActInput], Awaitable[Outcome]],
+    conn: asyncpg.Connection | asyncpg.Pool,
+    *,
+    begun: datetime,
+    apart: timedelta,
+    until: str | None = None,
+) -> tuple[str, int]:
+    """A case acted on without an engine, through its whole loop or until an act of this kind; its stream and acts."""
+    stream, number, last = f"case-{uuid.uuid4().hex}", 0, Outcome(seq=0, hash="")
+    for number, (who, command) in enumerate(acts_of_a_case(), 1):
+        if command["kind"] == "sign":
+            found = "select body ->> 'digest' from event where stream = $1 and kind = 'verified'"
+            command = {**command, "digest": await conn.fetchval(found, stream)}
+        command_id = str(uuid.uuid4())
+        last = await act(
+            ActInput(
+                process="case",
+                stream=stream,
+                seq=last.seq,
+                hash=last.hash,
+                at=begun + number * apart,
+                command_id=command_id,
+                envelope=Envelope(command_id=command_id, actor=ACTORS[who], command=command),
+            )
+        )
+        assert last.refusal is None, last.refusal
+        if command["kind"] == until:
+            break
+    return stream, number

@@ -5,12 +5,8 @@ import uuid
 import asyncpg
 
 from bench.backup import played
-from bench.town import town_registry
+from bench.town import furnish
 from bench.writes import TABLES, LoopWrites, make_tables, record
-from ledger.calendar_files import from_library
-from ledger.calendars import store_calendar
-from ledger.registry import load_registry, store_rule_book
-from ledger.rule_files import example_book
 from runtime.pool import open_pool
 
 VAULT = {"vault_key", "vault_entry"}
@@ -20,11 +16,8 @@ async def test_a_peer_writes_as_many_rows_as_a_case_of_ours(migrated_database: s
     conn: asyncpg.Connection = await asyncpg.connect(migrated_database)
     pool = await open_pool(migrated_database, size=2)
     try:
-        await load_registry(conn, town_registry(), "bench")
-        book = example_book()
-        await store_rule_book(conn, book.version, book.model_dump(mode="json"))
-        await store_calendar(conn, from_library(), by="bench")
-        ours = await played(pool, conn, until=None)
+        await furnish(conn)
+        ours = await played(pool, until=None)
         writes = await LoopWrites.recorded(conn, ours)
         await make_tables(conn)
 
