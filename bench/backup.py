@@ -43,7 +43,7 @@ from runtime.postgres import EmbeddedPostgres
 WITH_REPORTER, WITH_PHOTOGRAPH, PHOTOGRAPH = 20, 50, 150_000
 """One case in so many has a phone in the vault, one in so many a photograph; bytes of a photograph."""
 
-_ROWS = {"case_row": "id", "case_figure": "id", "task": "stream", "clock": "stream"}
+_ROWS = {"case_row": "id", "case_figure": "id", "task": "stream", "clock": "stream", "awaited": "stream"}
 
 
 @dataclass(frozen=True)
