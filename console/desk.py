@@ -25,6 +25,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from console.grading import regrade
 from console.reviving import Reviver
 from domain.errors import Refusal, Refused
 from domain.parsing import parse_command
@@ -36,12 +37,15 @@ from ledger.log import Connection, head_of
 from ledger.vault import Vault
 from runtime.logging import get_logger
 from runtime.metrics import OFF, Metrics
-from workflows.ids import SUBMIT, WORKFLOW_TYPES, workflow_id
+from workflows.ids import SUBMIT, WORKFLOW_TYPES, priority_of, workflow_id
 
 _log = get_logger(__name__)
 
 _NAMES = uuid.UUID("1f1a3c9e-7a1d-4b92-9a0e-2c8f6d1b7e55")
 
+
+_CHANGES_THE_URGENCY = "corrected"
+"""The kind of the fact by which an open case becomes more or less pressing."""
 
 _LOOK = 1.0
 """Seconds that a look after a late command may take."""
@@ -136,6 +140,7 @@ class Desk:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             # What Temporal's pages show in lists; redacted like everything in a command, at most 400 bytes.
             static_summary=str(envelope.command.get("title", ""))[:100],
+            priority=priority_of(_process(stream).name, _urgency(envelope)),
         )
         return await self._timed(
             stream,
@@ -152,7 +157,11 @@ class Desk:
     ) -> Answer:
         """Submit one command to an open process and return its answer. Raises ``Refused`` and ``Pending``."""
         envelope = prepare(stream, actor, command, command_id or str(uuid.uuid4()))
-        return await self._timed(stream, envelope, self._sent(stream, envelope), revive=True)
+        answer = await self._timed(stream, envelope, self._sent(stream, envelope), revive=True)
+        urgency = _urgency(envelope)
+        if urgency is not None and _CHANGES_THE_URGENCY in answer.kinds:
+            await regrade(self._client, stream, _process(stream).name, urgency)
+        return answer
 
     async def look_for(self, stream: str, command_id: str) -> None:
         """Look for a command that the ledger does not know; return when Temporal does not know it either.
@@ -313,6 +322,11 @@ def _process(stream: str) -> Any:
     if name not in PROCESSES:
         raise Refused("case.unknown")
     return PROCESSES[name]
+
+
+def _urgency(envelope: Envelope) -> str | None:
+    given = envelope.command.get("urgency")
+    return given if isinstance(given, str) else None
 
 
 def _refused(error: WorkflowUpdateFailedError) -> tuple[Refused, int | None]:

@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowExecutionStatus
 from temporalio.common import (
+    Priority,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -23,7 +24,7 @@ from domain.process import Attributes
 from ledger.resuming import Standing, standing_of
 from ledger.world import Worlds
 from workflows import ids
-from workflows.ids import LOOK, WORKFLOW_TYPES, workflow_id
+from workflows.ids import LOOK, WORKFLOW_TYPES, priority_of, workflow_id
 
 
 class Begun(StrEnum):
@@ -118,6 +119,7 @@ class Reviver:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             static_summary=standing.title,
             search_attributes=_shown(standing.plan.attributes),
+            priority=_priority(standing),
         )
 
     async def _start(self, standing: Standing, conflict: WorkflowIDConflictPolicy) -> None:
@@ -130,6 +132,7 @@ class Reviver:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             static_summary=standing.title,
             search_attributes=_shown(standing.plan.attributes),
+            priority=_priority(standing),
         )
 
 
@@ -137,6 +140,11 @@ def running_query() -> str:
     """Asks Temporal's lists for the running workflows of ours."""
     types = ", ".join(f"'{each}'" for each in WORKFLOW_TYPES.values())
     return f"ExecutionStatus = 'Running' and WorkflowType in ({types})"
+
+
+def _priority(standing: Standing) -> Priority:
+    """That of the case as it stands, which may be more pressing than it was when it came in."""
+    return priority_of(standing.process.name, getattr(standing.state, "urgency", None))
 
 
 def _shown(attributes: Attributes) -> TypedSearchAttributes:

@@ -26,6 +26,13 @@ from runtime.namespace import SEARCH_ATTRIBUTES
 
 _LOOPBACK = "127.0.0.1"
 
+QUEUES_IN_ONE_PIECE = (
+    "matching.numTaskqueueReadPartitions=1",
+    "matching.numTaskqueueWritePartitions=1",
+    "matching.enableFairness=true",
+)
+"""Queues are not split, so that what is pressing goes first in all of a queue, and departments take turns in it."""
+
 
 class EmbeddedTemporal:
     """The Temporal development server with its state in ``folder/temporal.db``.
@@ -93,7 +100,7 @@ class EmbeddedTemporal:
         command += ["--log-level", "warn", "--color", "never", "--disable-config-file", "--disable-config-env"]
         for name, kind in SEARCH_ATTRIBUTES.items():
             command += ["--search-attribute", f"{name}={kind}"]
-        for entry in self._dynamic_config:
+        for entry in (*QUEUES_IN_ONE_PIECE, *self._dynamic_config):
             command += ["--dynamic-config-value", entry]
         return ChildSpec(
             name="temporal",

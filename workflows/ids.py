@@ -3,11 +3,15 @@
 A workflow has the id of its stream, ``case-…`` or ``wish-…``; ids are random or keyed digests, never personal.
 """
 
+import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from temporalio.common import SearchAttributeKey
+from temporalio.common import Priority, SearchAttributeKey
 
 from domain.process import Attributes
+from domain.rules import Urgency
 
 WORKFLOW_TYPES = {"case": "Case", "wish": "Wish"}
 """The Temporal workflow type of each process."""
@@ -48,3 +52,28 @@ def department_queue(code: str) -> str:
 def workflow_id(stream: str) -> str:
     """The id of the workflow that hosts a stream."""
     return stream
+
+
+GRADES: Mapping[str, int] = MappingProxyType(
+    {Urgency.EMERGENCY: 1, Urgency.LIVELIHOOD: 2, Urgency.GENERAL: 3, Urgency.COMPLEX: 3}
+)
+"""Where the work of a case stands in the queues, by its urgency: smaller goes first, 3 is what Temporal takes."""
+
+_WISH_GRADE = 4
+_LONGEST_KEY = 64
+
+
+def priority_of(process: str, urgency: str | None) -> Priority:
+    """Where the work of a process stands in Temporal's queues. It stays so for its life, unless somebody changes it."""
+    return Priority(priority_key=GRADES.get(urgency or "", 3) if process == "case" else _WISH_GRADE)
+
+
+def turn_of(organisation: str | None) -> Priority:
+    """Hand-overs to one department take turns with those to others that wait in the same queue.
+
+    The grade is that of the process. Temporal takes at most 64 bytes; a longer code has its digest instead.
+    """
+    code = organisation or ""
+    if len(code.encode()) > _LONGEST_KEY:
+        code = hashlib.sha256(code.encode()).hexdigest()
+    return Priority(fairness_key=code)

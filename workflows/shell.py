@@ -353,6 +353,7 @@ class Shell:
             heartbeat_timeout=HAND_OVER_SIGN_OF_LIFE,
             retry_policy=HAND_OVER_RETRY,
             cancellation_type=workflow.ActivityCancellationType.TRY_CANCEL,
+            priority=ids.turn_of(task.organisation),
             summary=f"{task.kind} {task.organisation}",
         )
 

@@ -59,8 +59,8 @@ async def office(clockwork: Clockwork, furnished_database: str, cached: bool, tm
 
 @pytest.fixture(scope="session")
 async def forgetful_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedTemporal]:
-    """A server that asks a workflow to continue as new after 40 events instead of thousands."""
-    config = ["limit.historyCount.suggestContinueAsNew=40"]
+    """A server that asks a workflow to continue as new after 40 events, and counts queues whenever it is asked."""
+    config = ["limit.historyCount.suggestContinueAsNew=40", 'matching.taskQueueInfoByBuildIdTTL="1ms"']
     async with EmbeddedTemporal(tmp_path_factory.mktemp("temporal"), ui=False, dynamic_config=config) as server:
         yield server
 
