@@ -130,9 +130,22 @@ format: $(STAMP) ## Put the code into the agreed format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# DBOS, a peer of the bench, is in a group of its own that nothing else installs.
+$(VENV)/.bench: $(STAMP)
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --frozen --inexact --group bench --quiet --compile-bytecode --python $(BIN)/python \
+		&& touch $@ || echo "没有装上 DBOS，不参加比较 / DBOS could not be installed and is left out" >&2
+
 .PHONY: bench
-bench: compiled ## Measure against the bare engine, then the doors (QUICK=1 for a short run, JSON=1 for one object)
+bench: compiled $(VENV)/.bench ## Measure against four peers, then the doors (QUICK=1 for a short run, JSON=1 for one object)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(JSON),--json) $(ARGS)
+
+.PHONY: bench-report
+bench-report: $(STAMP) ## Make build/bench.html of what the commands of the bench have kept
+	@$(BIN)/python -m bench --report build/bench.html
+
+.PHONY: bench-open
+bench-open: compiled ## Measure what 10,000 open cases cost (OPEN="10000 50000" for more, JSON=1 for one object)
+	@$(BIN)/python -m bench.open_cases --open $(or $(OPEN),10000) $(if $(JSON),--json) $(ARGS)
 
 .PHONY: bench-doors
 bench-doors: compiled ## Measure pages, lists, search and the board with 100,000 cases in the ledger

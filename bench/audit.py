@@ -29,6 +29,7 @@ import psutil
 
 from bench.doors import record_case
 from bench.meters import Meter
+from bench.results import hand_out
 from bench.town import town_registry
 from ledger.anchors import AnchorFile, catch_up
 from ledger.calendar_files import from_library
@@ -284,9 +285,8 @@ async def run(count: int, *, as_json: bool) -> bool:
             print(f"{written} events written in {int(time.monotonic() - begun)} s", file=sys.stderr)
             body = sum(len(each.canon.encode()) for each in template) // len(template)
             figures = await measure(server, server.dsn("audit"), folder, body)
-    if as_json:
-        print(json.dumps(asdict(figures)))
-    else:
+    hand_out("audit", asdict(figures), as_json=as_json)
+    if not as_json:
         for name_, value in asdict(figures).items():
             print(f"{name_:>18}  {value}")
         print(f"bar {BAR_SECONDS} s a million: {'reached' if figures.reaches_the_bar else 'missed'}")

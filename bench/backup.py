@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,14 +24,14 @@ from typing import Any
 
 import asyncpg
 
+from bench.copies import multiply
+from bench.results import hand_out
 from bench.town import furnish as furnish_town
 from bench.town import play_straight
 from console.files.store import FolderStore
 from ledger.acting import act
 from ledger.keys import MasterKey
-from ledger.log import canonical, history
 from ledger.migrate import migrate
-from ledger.projection import _NAMES as NOTICE_NAMES
 from ledger.vault import Vault
 from ledger.world import Worlds
 from runtime.leaving import leave
@@ -42,8 +41,6 @@ from runtime.postgres import EmbeddedPostgres
 
 WITH_REPORTER, WITH_PHOTOGRAPH, PHOTOGRAPH = 20, 50, 150_000
 """One case in so many has a phone in the vault, one in so many a photograph; bytes of a photograph."""
-
-_ROWS = {"case_row": "id", "case_figure": "id", "task": "stream", "clock": "stream", "awaited": "stream"}
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,8 @@ async def furnish(dsn: str, data: Path, cases: int) -> None:
     try:
         await furnish_town(conn)
         closed, still_open = await played(pool, until=None), await played(pool, until="accept")
-        await _multiply(conn, still_open, cases // 12)
-        await _multiply(conn, closed, cases - cases // 12)
+        await multiply(conn, still_open, cases // 12)
+        await multiply(conn, closed, cases - cases // 12)
         await _furnish_people(conn, data)
         await conn.execute("vacuum analyze")
     finally:
@@ -78,95 +75,6 @@ async def played(pool: asyncpg.Pool, until: str | None) -> str:
     worlds, begun = Worlds(), datetime(2026, 11, 2, tzinfo=UTC)
     recorded = partial(act, pool, worlds)
     return (await play_straight(recorded, pool, begun=begun, apart=timedelta(hours=1), until=until))[0]
-
-
-async def _multiply(conn: asyncpg.Connection, stream: str, number: int) -> None:
-    """So many cases with the history of ``stream``, each with ids, chain and rows of its own."""
-    await conn.execute("drop table if exists made")
-    await conn.execute(
-        """
-        create temporary table made as
-        select 'case-' || replace(gen_random_uuid()::text, '-', '') as stream, ''::text as prev, null::uuid as command
-        from generate_series(1, $1)
-        """,
-        number,
-    )
-    commands = await conn.fetch("select * from command where stream = $1 order by seq_from", stream)
-    events = {event.seq: event for event in await history(conn, stream)}
-    async with conn.transaction():
-        # What the trigger looks for is written below, for all at once.
-        await conn.execute("alter table event disable trigger file_belongs")
-        for command in commands:
-            await conn.execute("update made set command = gen_random_uuid()")
-            for seq in range(command["seq_from"], command["seq_to"] + 1):
-                await _copy_event(conn, events[seq])
-            await conn.execute(
-                """
-                insert into command (id, stream, process, digest, seq_from, seq_to, at)
-                select made.command, made.stream, 'case', $1::text, $2::integer, $3::integer, $4::timestamptz from made
-                """,
-                command["digest"],
-                command["seq_from"],
-                command["seq_to"],
-                command["at"],
-            )
-        await conn.execute("alter table event enable trigger file_belongs")
-    for table, column in _ROWS.items():
-        await conn.execute(
-            f"""
-            insert into {table}
-            select filled.* from {table} t cross join made
-            cross join lateral jsonb_populate_record(t, jsonb_build_object('{column}', made.stream)) filled
-            where t.{column} = $1
-            """,
-            stream,
-        )
-    await _copy_notices(conn, stream)
-
-
-async def _copy_event(conn: asyncpg.Connection, event: Any) -> None:
-    at = event.at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-    await conn.execute(
-        """
-        with fresh as (select stream, prev, command, gen_random_uuid() as id from made),
-        written as (
-            insert into event (stream, seq, id, kind, at, actor, command_id, body, prev, hash)
-            select stream, $1::integer, id, $2::text, $3::timestamptz, $4::text, command, $5::text::jsonb, prev,
-                encode(sha256(convert_to(concat_ws(
-                E'\\n', prev, stream, $1::integer::text, id::text, $2::text, $6::text, $4::text, command::text, $5::text
-            ), 'UTF8')), 'hex')
-            from fresh
-            returning stream, hash
-        )
-        update made set prev = written.hash from written where written.stream = made.stream
-        """,
-        event.seq,
-        event.kind,
-        event.at,
-        event.actor,
-        canonical(event.body),
-        at,
-    )
-
-
-async def _copy_notices(conn: asyncpg.Connection, stream: str) -> None:
-    rows = await conn.fetch("select * from notice where stream = $1 order by seq", stream)
-    places = [
-        next(place for place in range(100) if uuid.uuid5(NOTICE_NAMES, f"{stream}:{row['seq']}:{place}") == row["id"])
-        for row in rows
-    ]
-    streams = [row["stream"] for row in await conn.fetch("select stream from made")]
-    for first in range(0, len(streams), 5000):
-        records = [
-            {**row, "id": uuid.uuid5(NOTICE_NAMES, f"{each}:{row['seq']}:{place}"), "stream": each}
-            for each in streams[first : first + 5000]
-            for row, place in zip(rows, places, strict=True)
-        ]
-        if records:
-            columns = list(records[0])
-            await conn.copy_records_to_table(
-                "notice", columns=columns, records=[tuple(record.values()) for record in records]
-            )
 
 
 async def _furnish_people(conn: asyncpg.Connection, data: Path) -> None:
@@ -252,10 +160,9 @@ def main() -> None:
     set_up_logging("warning")
     with tempfile.TemporaryDirectory(prefix="bihuan-bench-") as folder:
         furnished, steps = asyncio.run(_run(arguments.cases, Path(folder)))
-    if arguments.json:
-        found = {each.name: {"seconds": each.took, "memory_mib": each.memory, **each.answer} for each in steps}
-        print(json.dumps({"cases": arguments.cases, **found}, ensure_ascii=False))
-    else:
+    found = {each.name: {"seconds": each.took, "memory_mib": each.memory, **each.answer} for each in steps}
+    hand_out("backup", {"cases": arguments.cases, **found}, as_json=arguments.json)
+    if not arguments.json:
         show(arguments.cases, furnished, steps)
     leave(0)
 

@@ -1,6 +1,6 @@
 """The bare engine: the same human inputs and durable writes on plain Temporal, as its documentation teaches it.
 
-Owns the peer's workflow, its activity, its worker process (``python -m bench.bare WRITES``) and its client side. It
+Owns the peers' workflow, its activity, its worker process (``python -m bench.bare WRITES``) and its client side. It
 uses nothing of ours but settings, connections and the names of search attributes and phases: no decider, no
 pydantic, default data converter, no sandbox. The worker is tuned as ours is.
 """
@@ -12,6 +12,7 @@ import signal
 import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -33,6 +34,18 @@ from workflows import ids
 
 TASK_QUEUE = "bare"
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
+_ATTEMPT = timedelta(seconds=3)
+
+
+class Design(StrEnum):
+    """How a peer on plain Temporal is built."""
+
+    BARE = "bare"
+    """One local activity for each input."""
+    INDEXED = "indexed"
+    """The same, and it keeps its record in Temporal's visibility store as ours does: on a change of phase."""
+    USUAL = "usual"
+    """One normal activity for each input, the way most people begin; otherwise as bare."""
 
 
 @dataclass
@@ -67,19 +80,16 @@ class Recorded:
 
 @workflow.defn(name="BareCase")
 class BareCase:
-    """Takes the human inputs one after the other and ends after the last.
-
-    ``indexed`` says whether it keeps its record in Temporal's visibility store as ours does: on a change of phase.
-    """
+    """Takes the human inputs one after the other and ends after the last."""
 
     @workflow.init
-    def __init__(self, indexed: bool) -> None:
-        self._indexed = indexed
+    def __init__(self, design: str) -> None:
+        self._design = Design(design)
         self._phase = ""
         self._done = 0
 
     @workflow.run
-    async def run(self, indexed: bool) -> int:
+    async def run(self, design: str) -> int:
         """Wait until every input has come."""
         await workflow.wait_condition(lambda: self._done == len(PLAIN_LOOP) and workflow.all_handlers_finished())
         return self._done
@@ -87,16 +97,23 @@ class BareCase:
     @workflow.update
     async def submit(self, given: HumanInput) -> Recorded:
         """Record one input and answer."""
-        recorded: Recorded = await workflow.execute_local_activity(
-            "record",
-            RecordInput(workflow.info().workflow_id, self._done, given),
-            result_type=Recorded,
-            start_to_close_timeout=timedelta(seconds=3),
-            retry_policy=_RETRY,
-        )
+        entry = RecordInput(workflow.info().workflow_id, self._done, given)
+        recorded = await (self._by_activity(entry) if self._design is Design.USUAL else self._locally(entry))
         self._done += 1
-        if self._indexed and PHASES[Stage(recorded.stage)] != self._phase:
+        if self._design is Design.INDEXED and PHASES[Stage(recorded.stage)] != self._phase:
             self._index(recorded)
+        return recorded
+
+    async def _locally(self, entry: RecordInput) -> Recorded:
+        recorded: Recorded = await workflow.execute_local_activity(
+            "record", entry, result_type=Recorded, start_to_close_timeout=_ATTEMPT, retry_policy=_RETRY
+        )
+        return recorded
+
+    async def _by_activity(self, entry: RecordInput) -> Recorded:
+        recorded: Recorded = await workflow.execute_activity(
+            "record", entry, result_type=Recorded, start_to_close_timeout=_ATTEMPT, retry_policy=_RETRY
+        )
         return recorded
 
     def _index(self, recorded: Recorded) -> None:
@@ -130,13 +147,13 @@ class Recording:
 
 
 class Bare:
-    """The client side of the bare engine."""
+    """The client side of a peer on plain Temporal."""
 
-    def __init__(self, client: Client, pool: asyncpg.Pool, *, indexed: bool) -> None:
-        self.name = "indexed" if indexed else "bare"
+    def __init__(self, client: Client, pool: asyncpg.Pool, design: Design) -> None:
+        self.name = design.value
         self._client = client
         self._pool = pool
-        self._indexed = indexed
+        self._design = design
 
     async def act(self, stream: str, number: int, digest: str) -> None:
         """Send one input and wait for its answer; the first one starts the workflow."""
@@ -149,7 +166,7 @@ class Bare:
         await keep_wording(self._pool, stream)
         start = WithStartWorkflowOperation(
             BareCase.run,
-            self._indexed,
+            self._design.value,
             id=stream,
             task_queue=TASK_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

@@ -6,7 +6,6 @@ come from a seed and are made before the clock runs. ``--json`` prints the figur
 """
 
 import argparse
-import json
 import random
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 from chinese_calendar.constants import holidays, workdays  # type: ignore[import-untyped]
 
+from bench.results import hand_out
 from domain.calendar import FIXED_OFF, Day, Pause, WorkCalendar, standard_week
 from domain.limits import Limit, Unit
 
@@ -105,8 +105,8 @@ def main() -> None:
     if given.computations < len(LONGEST):
         parser.error(f"--computations: give at least {len(LONGEST)}, one for each unit")
     found = figures(given.computations)
+    hand_out("calendar", found, as_json=given.json)
     if given.json:
-        print(json.dumps(found))
         return
     print(f"{found['computations']} due times over {found['years']} years on Python {sys.version.split()[0]}")
     print(f"  laying the calendar out, once: {found['build_ms']} ms")

@@ -7,7 +7,6 @@ not. The exit code is 0 when every bar is reached.
 
 import argparse
 import asyncio
-import json
 import os
 import socket
 import statistics
@@ -30,6 +29,7 @@ from rich.table import Table
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bench.crowd import FREQUENT, RARE, fill
+from bench.results import hand_out
 from bench.town import ACTORS, acts_of_a_case, town_registry
 from console.desk import Desk, new_stream, prepare
 from console.http.app import make_app
@@ -428,8 +428,7 @@ def main() -> None:
     set_up_logging("warning")
     figures = asyncio.run(run(arguments.cases, arguments.times))
     show(figures, Console(stderr=arguments.json, width=None if sys.stderr.isatty() else 112))
-    if arguments.json:
-        print(json.dumps(as_object(figures), ensure_ascii=False))
+    hand_out("doors", as_object(figures), as_json=arguments.json)
     leave(0 if figures.passed else 1)
 
 

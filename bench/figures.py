@@ -6,7 +6,6 @@ board. The exit code is 0 when all do.
 
 import argparse
 import asyncio
-import json
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ import asyncpg
 
 from bench.crowd import NOW, fill
 from bench.lists import COMMUNITY, MIXED, STREET, Times
+from bench.results import hand_out
 from domain.rights import EVERYTHING, Reach
 from ledger.board import read_board
 from ledger.figures import Group, LedgerColumn, Selection, Side, cases_of, ledger_cases, one_figure, open_ledger, table
@@ -99,10 +99,11 @@ async def run(count: int, times: int, *, as_json: bool) -> bool:
             print(f"{count} cases written in {time.perf_counter() - begun:.1f} s", file=sys.stderr)
             found = await measure(conn, times)
             await conn.close()
-    if as_json:
-        rows = [{"name": e.name, "median_ms": e.median, "p95_ms": e.p95, "bar_ms": bar} for e, bar in found]
-        print(json.dumps(rows, ensure_ascii=False))
-    else:
+    rows = [
+        {"name": e.name, "median_ms": round(e.median, 2), "p95_ms": round(e.p95, 2), "bar_ms": bar} for e, bar in found
+    ]
+    hand_out("figures", {"cases": count, "questions": rows}, as_json=as_json)
+    if not as_json:
         for each, bar in found:
             print(f"{each.p95:8.1f} ms p95 {each.median:8.1f} ms median, bar {bar:.0f} ms  {each.name}")
     return all(each.p95 <= bar for each, bar in found)

@@ -6,7 +6,6 @@ reach it.
 
 import argparse
 import asyncio
-import json
 import statistics
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from typing import Any
 import asyncpg
 
 from bench.crowd import FREQUENT, NOW, RARE, fill
+from bench.results import hand_out
 from domain.people import Actor, Role
 from domain.registry import Registry
 from domain.rights import EVERYTHING, Reach, Subject
@@ -164,7 +164,7 @@ async def measure(conn: asyncpg.Connection, times: int) -> list[Times]:
 async def run(count: int, times: int, show: int, *, as_json: bool, dsn: str | None) -> bool:
     """Measure on a database of our own, or on the filled one at ``dsn``; True when the bar is reached."""
     if dsn is not None:
-        return await _run_on(dsn, times, show, as_json=as_json)
+        return await _run_on(dsn, count, times, show, as_json=as_json)
     with tempfile.TemporaryDirectory(prefix="bihuan-") as folder:
         async with EmbeddedPostgres(Path(folder) / "postgres") as server:
             await server.create_database("lists")
@@ -174,18 +174,18 @@ async def run(count: int, times: int, show: int, *, as_json: bool, dsn: str | No
             await fill(conn, count)
             print(f"{count} cases written in {time.perf_counter() - begun:.1f} s", file=sys.stderr)
             await conn.close()
-            return await _run_on(server.dsn("lists"), times, show, as_json=as_json)
+            return await _run_on(server.dsn("lists"), count, times, show, as_json=as_json)
 
 
-async def _run_on(dsn: str, times: int, show: int, *, as_json: bool) -> bool:
+async def _run_on(dsn: str, count: int, times: int, show: int, *, as_json: bool) -> bool:
     conn: asyncpg.Connection = await asyncpg.connect(dsn)
     try:
         found = await measure(conn, times)
     finally:
         await conn.close()
-    if as_json:
-        print(json.dumps([{"name": e.name, "median_ms": e.median, "p95_ms": e.p95} for e in found], ensure_ascii=False))
-    else:
+    rows = [{"name": e.name, "median_ms": round(e.median, 2), "p95_ms": round(e.p95, 2)} for e in found]
+    hand_out("lists", {"cases": count, "bar_ms": BAR_MS, "questions": rows}, as_json=as_json)
+    if not as_json:
         for each in found[:show]:
             print(f"{each.p95:8.1f} ms p95 {each.median:8.1f} ms median  {each.name}")
         print(f"{len(found)} questions, slowest p95 {found[0].p95:.1f} ms, bar {BAR_MS:.0f} ms")

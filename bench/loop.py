@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from console.desk import new_stream
 from domain.people import Actor, Role
 
-GRID, COMMUNITY, STREET, DEPARTMENT = "G01", "C01", "S01", "D01"
+GRID, COMMUNITY, STREET, DEPARTMENT, OTHER = "G01", "C01", "S01", "D01", "D02"
 
 WORKER = Actor(person="p-worker", role=Role.GRID_WORKER, grid=GRID)
 CAPTAIN = Actor(person="p-captain", role=Role.VANGUARD_CAPTAIN, grid=GRID)
@@ -22,7 +22,8 @@ SECRETARY = Actor(person="p-community", role=Role.COMMUNITY, organisation=COMMUN
 APPROVER = Actor(person="p-approver", role=Role.COMMUNITY, organisation=COMMUNITY)
 DISPATCHER = Actor(person="p-dispatcher", role=Role.STREET_DISPATCHER, organisation=STREET)
 HANDLER = Actor(person="p-handler", role=Role.DEPARTMENT_HANDLER, organisation=DEPARTMENT)
-STAFF = (WORKER, CAPTAIN, HEAD, SECRETARY, APPROVER, DISPATCHER, HANDLER)
+OTHER_HANDLER = Actor(person="p-other", role=Role.DEPARTMENT_HANDLER, organisation=OTHER)
+STAFF = (WORKER, CAPTAIN, HEAD, SECRETARY, APPROVER, DISPATCHER, HANDLER, OTHER_HANDLER)
 
 NEIGHBOURHOOD: dict[str, list[dict[str, Any]]] = {
     "organisations": [
@@ -30,9 +31,13 @@ NEIGHBOURHOOD: dict[str, list[dict[str, Any]]] = {
         {"code": STREET, "name": "柳堤街道", "kind": "street", "parent": "Q01"},
         {"code": COMMUNITY, "name": "南埠社区", "kind": "community", "parent": STREET},
         {"code": DEPARTMENT, "name": "市政养护", "kind": "department", "parent": STREET},
+        {"code": OTHER, "name": "供电所", "kind": "department", "parent": STREET},
     ],
     "grids": [{"code": GRID, "name": "南埠一网格", "community": COMMUNITY, "households": 410, "people": 1150}],
-    "categories": [{"code": "K01", "name": "路灯", "on_the_spot": False, "urgency": "general"}],
+    "categories": [
+        {"code": "K01", "name": "路灯", "on_the_spot": False, "urgency": "general"},
+        {"code": "K02", "name": "楼道", "on_the_spot": True, "urgency": "general"},
+    ],
     "people": [{"id": actor.person, "name": actor.person} for actor in STAFF],
     "assignments": [
         {
@@ -49,7 +54,7 @@ WORDING = "东门公交站旁的三盏路灯从上周起不亮,老人孩子晚�
 """What the resident says; it goes to the vault."""
 
 _PHOTO = {"ref": "photo-0001", "digest": "5" * 64}
-_AFTER = [{"kind": "after", **_PHOTO}]
+BEFORE, AFTER = [{"kind": "before", **_PHOTO}], [{"kind": "after", **_PHOTO}]
 
 
 @dataclass(frozen=True)
@@ -71,30 +76,33 @@ class Act:
                 return self.command
 
 
-def _act(label: str, actor: Actor, kind: str, **fields: Any) -> Act:
+def act_of(label: str, actor: Actor, kind: str, **fields: Any) -> Act:
+    """An act by its parts."""
     return Act(label, actor, {"kind": kind, **fields})
 
 
 PLAIN_LOOP: tuple[Act, ...] = (
-    _act("register", WORKER, "register", title="路灯不亮", text="东门公交站旁三盏路灯不亮", grid=GRID, category="K01"),
-    _act("whistle", SECRETARY, "whistle", reason="reflected", departments=[DEPARTMENT], approver=APPROVER.person),
-    _act("dispatch", DISPATCHER, "dispatch", lead=DEPARTMENT, instruction="请今天内到场"),
-    _act("accept", HANDLER, "accept"),
-    _act(
+    act_of(
+        "register", WORKER, "register", title="路灯不亮", text="东门公交站旁三盏路灯不亮", grid=GRID, category="K01"
+    ),
+    act_of("whistle", SECRETARY, "whistle", reason="reflected", departments=[DEPARTMENT], approver=APPROVER.person),
+    act_of("dispatch", DISPATCHER, "dispatch", lead=DEPARTMENT, instruction="请今天内到场"),
+    act_of("accept", HANDLER, "accept"),
+    act_of(
         "strike_off",
         HANDLER,
         "strike_off",
         measures="更换灯头三个、控制器一个,已试灯",
         workload={"people": 2, "minutes": 45, "vehicles": 1},
-        evidence=_AFTER,
+        evidence=AFTER,
     ),
-    _act("verify", WORKER, "verify", passed=True, note="现场查看,三盏都亮", evidence=_AFTER),
-    _act("sign 1", CAPTAIN, "sign"),
-    _act("sign 2", HEAD, "sign"),
-    _act("feed_back 1", WORKER, "feed_back", to="department", text="验收通过"),
-    _act("feed_back 2", WORKER, "feed_back", to="resident", text="路灯已修好"),
-    _act("visit", WORKER, "visit", answered=True, satisfaction="satisfied", solved=True),
-    _act(
+    act_of("verify", WORKER, "verify", passed=True, note="现场查看,三盏都亮", evidence=AFTER),
+    act_of("sign 1", CAPTAIN, "sign"),
+    act_of("sign 2", HEAD, "sign"),
+    act_of("feed_back 1", WORKER, "feed_back", to="department", text="验收通过"),
+    act_of("feed_back 2", WORKER, "feed_back", to="resident", text="路灯已修好"),
+    act_of("visit", WORKER, "visit", answered=True, satisfaction="satisfied", solved=True),
+    act_of(
         "appraise",
         SECRETARY,
         "appraise",

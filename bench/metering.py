@@ -9,7 +9,6 @@ statement that the gauges of the ledger ask.
 
 import argparse
 import asyncio
-import json
 import statistics
 import tempfile
 import time
@@ -22,6 +21,7 @@ import asyncpg
 
 from activities.gauging import ledger_gauge
 from activities.recording import Recording
+from bench.results import hand_out
 from bench.town import furnish, play_straight
 from ledger.migrate import migrate
 from runtime.leaving import leave
@@ -105,9 +105,8 @@ def main() -> None:
     given = parser.parse_args()
     set_up_logging("warning")
     found = asyncio.run(_run(given.cases, given.rounds))
-    if given.json:
-        print(json.dumps(found))
-    else:
+    hand_out("metering", found, as_json=given.json)
+    if not given.json:
         for name, value in found.items():
             print(f"{name:16} {value}")
     leave(0)

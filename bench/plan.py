@@ -5,11 +5,11 @@
 A case with ten running clocks under the shipped rule book, each with its rungs; best of several rounds.
 """
 
-import json
 import sys
 import timeit
 from datetime import UTC, datetime
 
+from bench.results import hand_out
 from domain.calendar import WorkCalendar
 from domain.case.plan import plan
 from domain.case.state import Assignment, Case
@@ -69,9 +69,10 @@ def main() -> None:
     rounds = timeit.repeat(lambda: plan(case, world), number=_TIMES, repeat=_ROUNDS)
     best = min(rounds) / _TIMES * 1e6
     middle = sorted(rounds)[_ROUNDS // 2] / _TIMES * 1e6
-    if "--json" in sys.argv:
-        print(json.dumps({"clocks": 10, "microseconds_best": round(best, 1), "microseconds_median": round(middle, 1)}))
-    else:
+    as_json = "--json" in sys.argv
+    figures = {"clocks": 10, "microseconds_best": round(best, 1), "microseconds_median": round(middle, 1)}
+    hand_out("plan", figures, as_json=as_json)
+    if not as_json:
         print(f"plan of a case with 10 running clocks: {best:.1f} µs (median {middle:.1f} µs)")
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import asyncpg
 
+from bench.results import hand_out
 from console.rehearsing import PROCESSES, Trial, rehearse_ledger, rehearse_table
 from console.session import APP_ROLE
 from domain.calendar import Pause
@@ -260,9 +261,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=PROCESSES, help=f"how many (default {PROCESSES})")
     given = parser.parse_args()
     found = asyncio.run(figures(given.cases, given.processes))
-    if given.json:
-        print(json.dumps(found))
-    else:
+    hand_out("rehearse", found, as_json=given.json)
+    if not given.json:
         print(f"{found['cases']} cases with {found['clocks']} clocks on Python {sys.version.split()[0]}")
         print(f"  out of the ledger, {found['processes']} processes: {found['ledger_s']} s (target {TARGET_S} s)")
         print(f"  {found['us_per_clock']} us for each clock; late {found['late_before']} -> {found['late_after']}")

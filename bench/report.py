@@ -1,4 +1,4 @@
-"""The figures as one table for people and one object for machines."""
+"""The figures of the loops as tables for people and one object for machines."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +9,22 @@ from rich.table import Table
 
 from bench.loop import PLAIN_LOOP
 from bench.meters import Answers, Throughput, median_of, median_ratio, percentile
+from bench.paths import Path
 
 BAR = 0.7
 """Our closed loops per second must be at least this share of the bare engine's."""
 
 PROCESSES = ("worker", "temporal", "postgres", "client")
+
+NAMES = {
+    "ours": "闭环 ours",
+    "bare": "裸引擎 bare",
+    "indexed": "带检索属性 indexed",
+    "usual": "通常做法 usual",
+    "dbos": "DBOS",
+    "floor": "只写库 floor",
+}
+"""The sides as people read them, in the order they are shown."""
 
 
 @dataclass(frozen=True)
@@ -28,43 +39,44 @@ class History:
 
 @dataclass(frozen=True)
 class Figures:
-    """Everything measured, rounds and histories by side (``ours``, ``bare``, ``indexed``, ``floor``).
+    """Everything measured, by side; ``paths`` are what other ways through a case left in Temporal.
 
-    ``indexed`` is the bare engine that also keeps its phase in Temporal's visibility store as ours does; the bar is
-    for ``bare``, which does not.
+    The sides are ``ours``, ``bare`` and ``floor``, and of ``indexed``, ``usual`` and ``dbos`` those that took part;
+    the bar is for ``bare``.
     """
 
     rounds: Mapping[str, list[Throughput]]
     answers: Mapping[str, Answers]
     histories: Mapping[str, History]
+    paths: Mapping[str, Path]
     at_once: int
 
-    @property
-    def loops_ratio(self) -> float:
-        """Median of the rounds' ratios of closed loops per second, ours to bare."""
-        return median_ratio(self.rounds["ours"], self.rounds["bare"], lambda each: each.loops_per_second)
+    def loops_ratio(self, peer: str) -> float:
+        """Median of the rounds' ratios of closed loops per second, ours to a peer that took part."""
+        return median_ratio(self.rounds["ours"], self.rounds[peer], lambda each: each.loops_per_second)
+
+    def cpu_ratio(self, peer: str) -> float:
+        """Median of the rounds' ratios of processor time per case, ours to a peer that took part."""
+        return median_ratio(self.rounds["ours"], self.rounds[peer], lambda each: each.cpu_of_all)
 
     @property
-    def loops_ratio_to_indexed(self) -> float:
-        """The same to a bare engine that keeps its stage in the visibility store too."""
-        return median_ratio(self.rounds["ours"], self.rounds["indexed"], lambda each: each.loops_per_second)
-
-    @property
-    def cpu_ratio(self) -> float:
-        """Median of the rounds' ratios of processor time per case, ours to bare."""
-        return median_ratio(self.rounds["ours"], self.rounds["bare"], lambda each: each.cpu_of_all)
+    def peers(self) -> list[str]:
+        """All sides but ours, in the order they are shown."""
+        return [name for name in NAMES if name != "ours" and name in self.rounds]
 
     @property
     def passed(self) -> bool:
         """Whether the bar is reached."""
-        return self.loops_ratio >= BAR
+        return self.loops_ratio("bare") >= BAR
 
     def loops(self, side: str) -> float:
         """Median closed loops per second of a side."""
         return median_of(self.rounds[side], lambda each: each.loops_per_second)
 
-    def cpu(self, side: str, process: str) -> float:
-        """Median milliseconds of processor time per case of one process of a side; 0 where it has none."""
+    def cpu(self, side: str, process: str | None = None) -> float:
+        """Median milliseconds of processor time per case of a side, or of one process of it; 0 where it has none."""
+        if process is None:
+            return median_of(self.rounds[side], lambda each: each.cpu_of_all)
         return median_of(self.rounds[side], lambda each: each.cpu_per_case(process) if process in each.cpu else 0)
 
     @property
@@ -74,31 +86,25 @@ class Figures:
 
 
 def as_object(figures: Figures) -> dict[str, Any]:
-    """The figures for machines; times in milliseconds, sizes in bytes."""
-    ours, bare = figures.histories["ours"], figures.histories["bare"]
+    """The figures for machines; times in milliseconds, sizes in bytes. A peer that did not take part has none."""
+    ours = figures.histories["ours"]
+    answers = {name: _answers(each) for name, each in figures.answers.items()}
     return {
         "passed": figures.passed,
         "bar": BAR,
-        "loops_ratio_to_bare": round(figures.loops_ratio, 3),
-        "loops_ratio_to_indexed_bare": round(figures.loops_ratio_to_indexed, 3),
-        "cpu_ratio_to_bare": round(figures.cpu_ratio, 3),
+        **{f"loops_ratio_to_{name}": round(figures.loops_ratio(name), 3) for name in figures.peers},
+        **{f"cpu_ratio_to_{name}": round(figures.cpu_ratio(name), 3) for name in figures.peers},
+        "answer_ratio_to_bare": {
+            share: round(answers["ours"][share] / answers["bare"][share], 3) for share in ("p50", "p95")
+        },
         "loops_per_second": round(figures.loops("ours"), 2),
         "bare_loops_per_second": round(figures.loops("bare"), 2),
-        "indexed_bare_loops_per_second": round(figures.loops("indexed"), 2),
-        "floor_loops_per_second": round(figures.loops("floor"), 1),
-        "cpu_ms_per_case": _cpu(figures, "ours"),
-        "bare_cpu_ms_per_case": _cpu(figures, "bare"),
-        "floor_cpu_ms_per_case": _cpu(figures, "floor"),
-        "answer_ms": _answers(figures.answers["ours"]),
-        "bare_answer_ms": _answers(figures.answers["bare"]),
-        "answer_ms_by_act": _by_act(figures.answers["ours"]),
-        "bare_answer_ms_by_act": _by_act(figures.answers["bare"]),
         "history_events": ours.events,
         "history_bytes": ours.size,
         "search_attribute_upserts": ours.upserts,
         "phases": ours.phases,
-        "bare_history_events": bare.events,
-        "bare_history_bytes": bare.size,
+        "sides": {name: _side(figures, name) for name in figures.rounds},
+        "history_by_path": {name: vars(path) for name, path in figures.paths.items()},
         "rounds": len(figures.rounds["ours"]),
         "cases_per_round": figures.rounds["ours"][0].cases,
         "cases_at_once": figures.at_once,
@@ -106,72 +112,91 @@ def as_object(figures: Figures) -> dict[str, Any]:
     }
 
 
-def _cpu(figures: Figures, side: str) -> dict[str, float]:
-    present = [name for name in PROCESSES if name in figures.rounds[side][0].cpu]
-    return {name: round(figures.cpu(side, name), 1) for name in present}
+def _side(figures: Figures, side: str) -> dict[str, Any]:
+    """What was measured of one side: always loops and processor time, the rest where it has it."""
+    found: dict[str, Any] = {
+        "loops_per_second": round(figures.loops(side), 2),
+        "cpu_ms_per_case": round(figures.cpu(side), 1),
+        "cpu_ms_by_process": {
+            name: round(figures.cpu(side, name), 1) for name in PROCESSES if name in figures.rounds[side][0].cpu
+        },
+    }
+    if side in figures.answers:
+        found["answer_ms"] = _answers(figures.answers[side])
+        found["answer_ms_by_act"] = _by_act(figures.answers[side])
+    if side in figures.histories:
+        found["history_events"] = figures.histories[side].events
+        found["history_bytes"] = figures.histories[side].size
+    return found
 
 
 def _answers(answers: Answers) -> dict[str, float]:
-    return {"p50": round(percentile(answers.all, 50), 1), "p95": round(percentile(answers.all, 95), 1)}
+    return _shares(answers.all)
 
 
 def _by_act(answers: Answers) -> dict[str, dict[str, float]]:
-    return {
-        label: {"p50": round(percentile(took, 50), 1), "p95": round(percentile(took, 95), 1)}
-        for label, took in answers.by_act.items()
-    }
+    return {label: _shares(took) for label, took in answers.by_act.items()}
+
+
+def _shares(took: list[int]) -> dict[str, float]:
+    return {f"p{share}": round(percentile(took, share), 1) for share in (50, 95)}
 
 
 def show(figures: Figures, console: Console) -> None:
     """Print the figures for people."""
-    console.print(_summary(figures))
-    console.print(_acts(figures))
+    for table in (_summary(figures), _acts(figures), _paths(figures)):
+        console.print(table)
     verdict = "达标 passed" if figures.passed else "未达标 below the bar"
-    console.print(f"{verdict}: {figures.loops_ratio:.2f} × bare, bar {BAR}")
-    console.print(
-        f"同样写检索属性的裸引擎 bare with search attributes: {figures.loops('indexed'):.1f}/s,"
-        f" ours / it {figures.loops_ratio_to_indexed:.2f}"
-    )
+    console.print(f"{verdict}: {figures.loops_ratio('bare'):.2f} × bare, bar {BAR}")
     if figures.others > 15:
         console.print(
-            f"注意 note: 其他程序占用了最多 {figures.others}% 的处理器,数字偏低。"
+            f"注意 note: 其他程序占用了最多 {figures.others}% 的处理器，数字偏低。"
             f" Other programs used up to {figures.others}% of the processors; figures are low, ratios less so."
         )
 
 
-def _summary(figures: Figures) -> Table:
-    rounds = figures.rounds["ours"]
-    title = f"闭环基准 plain loop: {len(rounds)} × {rounds[0].cases} cases, {figures.at_once} at once (medians)"
+def _table(title: str, *headings: str) -> Table:
     table = Table(title=title, title_justify="left")
-    for heading in ("", "ours", "bare engine", "database floor", "ours / bare"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    loops = [figures.loops(side) for side in ("ours", "bare", "floor")]
-    table.add_row("闭环/秒 closed loops per second", *(f"{each:.1f}" for each in loops), f"{figures.loops_ratio:.2f}")
-    totals = [median_of(figures.rounds[side], lambda each: each.cpu_of_all) for side in ("ours", "bare", "floor")]
-    table.add_row("CPU ms/件 per case", *(f"{each:.1f}" for each in totals), f"{figures.cpu_ratio:.2f}")
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if place == 0 else "right")
+    return table
+
+
+def _summary(figures: Figures) -> Table:
+    rounds, sides = figures.rounds["ours"], ["ours", *figures.peers]
+    title = f"闭环基准 plain loop: {len(rounds)} × {rounds[0].cases} cases, {figures.at_once} at once (medians)"
+    table = _table(title, "", *(NAMES[side] for side in sides))
+
+    def row(label: str, cells: Mapping[str, str]) -> None:
+        table.add_row(label, *(cells.get(side, "–") for side in sides))
+
+    row("闭环/秒 closed loops per second", {side: f"{figures.loops(side):.1f}" for side in sides})
+    row("  ours / it", {side: f"{figures.loops_ratio(side):.2f}" for side in figures.peers})
+    row("CPU ms/件 per case", {side: f"{figures.cpu(side):.1f}" for side in sides})
+    row("  ours / it", {side: f"{figures.cpu_ratio(side):.2f}" for side in figures.peers})
     for name in PROCESSES:
-        cpu = [figures.cpu(side, name) for side in ("ours", "bare", "floor")]
-        ratio = f"{cpu[0] / cpu[1]:.2f}" if cpu[1] else "–"
-        table.add_row(f"  {name}", *(f"{each:.1f}" if each else "–" for each in cpu), ratio)
+        row(f"  {name}", {side: f"{cpu:.1f}" for side in sides if (cpu := figures.cpu(side, name))})
     for share in (50, 95):
-        took = [percentile(figures.answers[side].all, share) for side in ("ours", "bare")]
-        table.add_row(f"答复 answer p{share}, ms", *(f"{each:.1f}" for each in took), "–", f"{took[0] / took[1]:.2f}")
-    ours, bare = figures.histories["ours"], figures.histories["bare"]
-    sizes = (("历史事件 history events", ours.events, bare.events), ("历史字节 history bytes", ours.size, bare.size))
-    for label, mine, theirs in sizes:
-        table.add_row(label, str(mine), str(theirs), "–", f"{mine / theirs:.2f}")
-    table.add_row(
-        "检索属性更新 attribute upserts", f"{ours.upserts} / {ours.phases} phases", str(bare.upserts), "–", "–"
-    )
+        took = {side: percentile(each.all, share) for side, each in figures.answers.items()}
+        row(f"答复 answer p{share}, ms", {side: f"{each:.1f}" for side, each in took.items()})
+    row("历史事件 history events", {side: str(each.events) for side, each in figures.histories.items()})
+    row("历史字节 history bytes", {side: str(each.size) for side, each in figures.histories.items()})
+    row("检索属性更新 attribute upserts", {side: str(each.upserts) for side, each in figures.histories.items()})
     return table
 
 
 def _acts(figures: Figures) -> Table:
-    table = Table(title="答复时间 answers at human pace, ms", title_justify="left")
-    for heading in ("act", "ours p50", "ours p95", "bare p50", "bare p95"):
-        table.add_column(heading, justify="left" if heading == "act" else "right")
+    sides = list(figures.answers)
+    headings = [f"{side} p{share}" for side in sides for share in (50, 95)]
+    table = _table("答复时间 answers at human pace, ms", "act", *headings)
     for act in PLAIN_LOOP:
-        took = [figures.answers[side].by_act[act.label] for side in ("ours", "bare")]
-        cells = [f"{percentile(each, share):.1f}" for each in took for share in (50, 95)]
-        table.add_row(act.label, *cells)
+        took = [figures.answers[side].by_act[act.label] for side in sides]
+        table.add_row(act.label, *(f"{percentile(each, share):.1f}" for each in took for share in (50, 95)))
+    return table
+
+
+def _paths(figures: Figures) -> Table:
+    table = _table("各路径的历史 history by path", "path", "acts", "events", "bytes")
+    for name, path in figures.paths.items():
+        table.add_row(name, str(path.acts), str(path.events), str(path.size))
     return table

@@ -135,19 +135,24 @@ async def record(pool: asyncpg.Pool, act: ActWrites, stream: str, command_id: UU
 
     The same command id again writes nothing and returns the same number.
     """
-    events = [{"id": str(uuid4()), **event} for event in act.events]
-    rows = {name: [_of(stream, name, row) for row in each] for name, each in act.rows.items()}
     last: int = await pool.fetchval(
         "select bare_record($1, $2, $3, $4, $5, $6::text::jsonb, $7::text::jsonb)",
-        stream,
-        command_id,
-        digest,
-        datetime.now(UTC),
-        act.first,
-        json.dumps(events, ensure_ascii=False, separators=(",", ":")),
-        json.dumps(rows, ensure_ascii=False, separators=(",", ":")),
+        *given_of(act, stream, command_id, digest),
     )
     return last
+
+
+def given_of(
+    act: ActWrites, stream: str, command_id: UUID, digest: str
+) -> tuple[str, UUID, str, datetime, int, str, str]:
+    """What ``bare_record`` is given for one act of the case ``stream``, in order; events and rows as JSON."""
+    events = [{"id": str(uuid4()), **event} for event in act.events]
+    rows = {name: [_of(stream, name, row) for row in each] for name, each in act.rows.items()}
+    return stream, command_id, digest, datetime.now(UTC), act.first, _as_text(events), _as_text(rows)
+
+
+def _as_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _of(stream: str, table: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -168,6 +173,16 @@ async def keep_wording(pool: asyncpg.Pool, stream: str) -> None:
         os.urandom(12),
         os.urandom(len(WORDING.encode()) + 16),
     )
+
+
+async def rows_of(pool: asyncpg.Pool, stream: str, prefix: str = "") -> dict[str, int]:
+    """How many rows the case ``stream`` has in each table; ``prefix`` is ``bare_`` for the plain ones."""
+    return {
+        table: await pool.fetchval(
+            f"select count(*) from {prefix}{table} where {'id' if table in _CALLED_ID else 'stream'} = $1", stream
+        )
+        for table in TABLES
+    }
 
 
 async def digest_of(pool: asyncpg.Pool, stream: str) -> str:
