@@ -168,3 +168,7 @@ bench-metering: compiled ## Measure what it costs an act to be counted, and what
 .PHONY: bench-audit
 bench-audit: compiled ## Measure the audit of a ledger with a million events
 	@$(BIN)/python -m bench.audit $(if $(JSON),--json) $(ARGS)
+
+.PHONY: bench-city
+bench-city: compiled ## Measure a ledger of a whole city: filling, sizes, rebuild (ARGS="--cases 1000000 --folder DIR")
+	@$(BIN)/python -m bench.city $(if $(JSON),--json) $(ARGS)

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from ledger.log import canonical, history
-from ledger.projection import _NAMES as NOTICE_NAMES
+from ledger.projection import NOTICE_NAMES
 
 Conn = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 

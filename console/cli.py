@@ -51,6 +51,7 @@ COMMANDS: dict[str, Entry] = {
     "rehearse": Entry("console.commands.rehearse:command", "用已办结的诉求试算规则或日历", "try rules on closed cases"),
     "feed": Entry("console.commands.feed:command", "按顺序读出全部流水", "read all events in order"),
     "rebuild": Entry("console.commands.rebuild:command", "用账本重建查询表", "rebuild the read models from the log"),
+    "seed": Entry("console.commands.seed:command", "生成虚构城市的历史数据", "fill a new ledger with an invented city"),
     "rehydrate": Entry("console.commands.rehydrate:command", "用账本恢复流程", "bring workflows back from the ledger"),
     "dossier": Entry("console.commands.dossier:app", "卷宗：出具、离线核验", "closed cases as files, judged anywhere"),
     "audit": Entry("console.commands.audit:app", "核验账本有没有被改动", "is the ledger what was written"),

@@ -263,6 +263,13 @@ class WorkCalendar(Frozen):
         """Whether any of the day ``on`` is worked; outside the published days as far as can be assumed."""
         return bool(self._plan(on).segments)
 
+    def shape(self, on: date) -> tuple[tuple[tuple[int, int], ...], bool]:
+        """What counts of the day ``on``: its working minutes, and whether it is published.
+
+        Where the shapes of two spans of days are alike, limits end as many days later in the one as in the other.
+        """
+        return self._plan(on).segments, self._is_published(on)
+
     @property
     def ordinary_minutes(self) -> int:
         """The working minutes of the ordinary day, what ``wd/min`` is a multiple of; 0 without working time."""

@@ -573,6 +573,16 @@ CATALOGUE: dict[str, Entry] = {
         "{path} 里已有内容，不会覆盖。", "请用 --into 指定一个新目录，或准备一个空数据库。",
         "{path} is not empty and is not overwritten.", "Give a new folder by --into, or an empty database.",
     ),
+    # --- an invented city -------------------------------------------------------------------------------------
+    "seed.not_empty": Entry(
+        "这个账本里已有诉求、登记册或资料，虚构城市不会写进去。", "请用 --data 指定一个新目录，或准备一个空数据库。",
+        "This ledger has requests, a registry or files already; no invented city is written into it.",
+        "Give a new folder by --data, or an empty database.",
+    ),
+    "seed.no_calendar": Entry(
+        "账本里还没有工作日历。", "请先运行 bihuan migrate 或 bihuan up，新库会自动放入工作日历。",
+        "The ledger has no calendar yet.", "Run bihuan migrate or bihuan up first: a new ledger is given one.",
+    ),
     # --- running ----------------------------------------------------------------------------------------------
     "instance.folder_in_use": Entry(
         "数据目录 {folder} 正被另一个实例使用（进程 {pid}）。", "请先停掉它，或用 --data 指定另一个目录。",

@@ -349,17 +349,18 @@ def state_of_events(stream: str, events: Sequence[Recorded]) -> Any:
 
 def envelope_digest(envelope: Envelope) -> str:
     """The digest under which the command in this envelope is recorded."""
-    return digest(_envelope_content(envelope))
+    return digest(envelope_content(envelope))
 
 
-def _envelope_content(envelope: Envelope) -> Any:
+def envelope_content(envelope: Envelope) -> Any:
+    """What makes two uses of a command id the same command: who sent what."""
     return envelope.model_dump(mode="json", include={"actor", "command"})
 
 
 def _content(given: ActInput) -> Any:
     """What makes two uses of a command id the same command: who sent what, not when."""
     if given.envelope is not None:
-        return _envelope_content(given.envelope)
+        return envelope_content(given.envelope)
     if given.report is not None:
         return given.report.model_dump(mode="json")
     return {"kind": "time_passes"}

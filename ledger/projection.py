@@ -21,7 +21,8 @@ from domain.zone import office_month
 from ledger.log import Json
 from ledger.rows import AwaitedRow, CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
 
-_NAMES = uuid.UUID("0c7d9a52-31b4-4f0e-9f5e-7b0f5b7f2f6e")
+NOTICE_NAMES = uuid.UUID("0c7d9a52-31b4-4f0e-9f5e-7b0f5b7f2f6e")
+"""The name space of the ids of notices: the same fact gives the same notice again."""
 
 Rows = dict[str, list[Json]]
 
@@ -59,7 +60,7 @@ def project(
 def _notices(stream: str, process: str, seq: int, event: Event, notices: tuple[Notice, ...]) -> Iterator[Json]:
     for place, notice in enumerate(notices):
         row = NoticeRow(
-            id=uuid.uuid5(_NAMES, f"{stream}:{seq}:{place}"),
+            id=uuid.uuid5(NOTICE_NAMES, f"{stream}:{seq}:{place}"),
             stream=stream,
             seq=seq,
             process=process,

@@ -22,7 +22,7 @@ from ledger.projection import project
 from ledger.rows import AwaitedRow, CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
 
 
-class _Table(NamedTuple):
+class ReadModel(NamedTuple):
     """A read model: its rows, the column that names the stream, and the columns that name a row."""
 
     model: type[Recalled]
@@ -30,15 +30,16 @@ class _Table(NamedTuple):
     key: tuple[str, ...]
 
 
-_TABLES: dict[str, _Table] = {
-    "case_row": _Table(CaseRow, "id", ("id",)),
-    "case_figure": _Table(CaseFigureRow, "id", ("id",)),
-    "task": _Table(TaskRow, "stream", ("stream", "id")),
-    "clock": _Table(ClockRow, "stream", ("stream", "id")),
-    "wish": _Table(WishRow, "id", ("id",)),
-    "notice": _Table(NoticeRow, "stream", ("id",)),
-    "awaited": _Table(AwaitedRow, "stream", ("stream",)),
+TABLES: dict[str, ReadModel] = {
+    "case_row": ReadModel(CaseRow, "id", ("id",)),
+    "case_figure": ReadModel(CaseFigureRow, "id", ("id",)),
+    "task": ReadModel(TaskRow, "stream", ("stream", "id")),
+    "clock": ReadModel(ClockRow, "stream", ("stream", "id")),
+    "wish": ReadModel(WishRow, "id", ("id",)),
+    "notice": ReadModel(NoticeRow, "stream", ("id",)),
+    "awaited": ReadModel(AwaitedRow, "stream", ("stream",)),
 }
+"""Every read model by the name of its table."""
 
 Rows = dict[str, dict[tuple[str, ...], Json]]
 """The rows of one stream by table and key."""
@@ -66,7 +67,7 @@ class Rebuilt:
 async def fold_rows(conn: Connection, stream: str) -> Rows:
     """The rows that the log says a stream has; no rows for a stream the log does not know."""
     process = PROCESSES.get(stream.partition("-")[0])
-    rows: Rows = {table: {} for table in _TABLES}
+    rows: Rows = {table: {} for table in TABLES}
     if process is None:
         return rows
     events = iter(await history(conn, stream))
@@ -92,7 +93,7 @@ async def fold_rows(conn: Connection, stream: str) -> Rows:
 async def stored_rows(conn: Connection, stream: str) -> Rows:
     """The rows that the read models hold for a stream, in the form ``fold_rows`` gives them."""
     rows: Rows = {}
-    for name, table in _TABLES.items():
+    for name, table in TABLES.items():
         found = await conn.fetch(f"select * from {name} where {table.stream} = $1", stream)
         rows[name] = {tuple(str(row[column]) for column in table.key): _as_json(table.model, row) for row in found}
     return rows
@@ -137,7 +138,7 @@ async def rebuild(
 
 async def stray_streams(conn: Connection, after: str = "", limit: int = 200) -> list[str]:
     """The streams, after ``after``, that some read model has rows of and the log does not know."""
-    tables = " union ".join(f"select {table.stream} as stream from {name}" for name, table in _TABLES.items())
+    tables = " union ".join(f"select {table.stream} as stream from {name}" for name, table in TABLES.items())
     rows = await conn.fetch(
         f"""
         select r.stream from ({tables}) as r
@@ -167,7 +168,7 @@ async def _rebuild_one(conn: Connection, stream: str, done: Rebuilt) -> list[str
     async with conn.transaction():
         await conn.execute("select ledger_lock($1)", stream)
         stored, wanted = await stored_rows(conn, stream), await fold_rows(conn, stream)
-        for name, table in _TABLES.items():
+        for name, table in TABLES.items():
             await conn.execute(f"delete from {name} where {table.stream} = $1", stream)
         displaced = await _displace(conn, stream, wanted)
         rows = {name: list(found.values()) for name, found in wanted.items()}
@@ -194,7 +195,7 @@ async def _displace(conn: Connection, stream: str, wanted: Rows) -> list[str]:
 
 async def _remove_strays(conn: Connection) -> int:
     removed = 0
-    for name, table in _TABLES.items():
+    for name, table in TABLES.items():
         # One statement sees one moment: a stream that is being opened shows both its event and its row, or neither.
         status: str = await conn.execute(
             f"delete from {name} r where not exists (select from event e where e.stream = r.{table.stream})"
@@ -211,7 +212,7 @@ async def _commands(conn: Connection, stream: str) -> list[RecordedCommand]:
 
 
 def _key(table: str, row: Json) -> tuple[str, ...]:
-    return tuple(str(row[column]) for column in _TABLES[table].key)
+    return tuple(str(row[column]) for column in TABLES[table].key)
 
 
 def _as_json(model: type[Recalled], row: asyncpg.Record) -> Json:
@@ -225,7 +226,7 @@ def _as_json(model: type[Recalled], row: asyncpg.Record) -> Json:
 
 def _compare(stored: Rows, wanted: Rows) -> list[Difference]:
     found: list[Difference] = []
-    for table in _TABLES:
+    for table in TABLES:
         old, new = stored[table], wanted[table]
         for key in sorted(old.keys() | new.keys()):
             if key not in old:

@@ -19,8 +19,9 @@ from console.files.keeping import Files
 from console.files.store import FileStore
 from console.progress import Told
 from domain.errors import Refused
-from ledger.backup import FileEntry, Heads, Sink, copy_out, files, heads, migrations_of, snapshot, tables
+from ledger.backup import FileEntry, Heads, Sink, copy_out, files, heads, migrations_of, snapshot
 from ledger.keys import MasterKey
+from ledger.loading import tables
 from ledger.migrate import pending
 from ledger.security import Kind
 from ledger.vault import Vault

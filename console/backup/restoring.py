@@ -22,7 +22,8 @@ from console.backup.recording import record_backup
 from console.files.store import FolderStore
 from console.progress import Told
 from domain.errors import Refused
-from ledger.backup import Loading, begin_line, is_empty
+from ledger.backup import is_empty
+from ledger.loading import Loading, begin_line
 from ledger.migrate import Migration, load_migrations, migrate
 from ledger.security import Kind
 from runtime.postgres import EmbeddedPostgres

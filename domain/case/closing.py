@@ -35,7 +35,7 @@ def verify(draft: Draft, command: c.Verify, world: World) -> None:
         passed=command.passed,
         note=command.note,
         evidence=command.evidence,
-        digest=_result_digest(draft.case, command),
+        digest=hashlib.sha256(result_text(draft.case, command).encode()).hexdigest(),
     )
     if command.passed:
         draft.start(ClockKind.SIGN)
@@ -43,7 +43,8 @@ def verify(draft: Draft, command: c.Verify, world: World) -> None:
         _rework(draft, ReworkCause.CHECK_FAILED)
 
 
-def _result_digest(case: Case, check: c.Verify) -> str:
+def result_text(case: Case, check: c.Verify) -> str:
+    """What a check looked at and what it says, as the one text that is signed by its SHA-256."""
     result = {
         "round": case.round,
         "struck_off": [
@@ -53,8 +54,7 @@ def _result_digest(case: Case, check: c.Verify) -> str:
         ],
         "check": check.model_dump(mode="json"),
     }
-    text = json.dumps(result, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json.dumps(result, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _signer(draft: Draft) -> None:

@@ -4,7 +4,7 @@ import json
 
 import asyncpg
 
-from ledger.backup import tables
+from ledger.loading import tables
 
 
 async def all_rows(conn: asyncpg.Connection) -> dict[str, list[str]]:

@@ -1,0 +1,206 @@
+"""``python -m bench.city``: a ledger of a whole city: how long it takes to fill and to rebuild, and how large it is.
+
+Owns the order of the steps and the bars: a city of a million requests is written, and all its read models are rebuilt,
+within a quarter of an hour each, and in proportion for a smaller one. ``--folder`` keeps the city (about 30 GB for a
+million requests), and a second run on it measures without filling again. The exit code is 0 when every bar is reached.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from bench.meters import Meter
+from console.city.building import build
+from console.instance import prepare_ledger
+from ledger.rebuild import rebuild
+from runtime.leaving import leave
+from runtime.logging import set_up_logging
+from runtime.postgres import EmbeddedPostgres
+
+UNTIL = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
+"""When the history of the city ends: nothing of it depends on the day of the measurement."""
+
+SEED_BAR_US = REBUILD_BAR_US = 900
+"""Microseconds for each request: a quarter of an hour for a million."""
+
+CASES = 20_000
+
+Section = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the city stands: the server, the address of its database, how many requests it is to have."""
+
+    server: EmbeddedPostgres
+    dsn: str
+    cases: int
+
+
+Step = Callable[[Place], Awaitable[Section]]
+"""Measures one thing and says what it found; a section with ``passed: False`` has missed its bar."""
+
+
+def say(line: str) -> None:
+    """Show progress, on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+class _Watch:
+    """Seconds by the clock, and of processor time of the server and of all our own processes."""
+
+    def __init__(self, place: Place) -> None:
+        assert place.server.pid is not None, "the server runs while it is measured"
+        self._meter = Meter({"server": place.server.pid})
+        self._before, self._own, self._began = self._meter.read()["server"], os.times(), time.monotonic()
+
+    def read(self, cases: int, bar_us: int) -> Section:
+        """What was used since it was made."""
+        took, own = time.monotonic() - self._began, os.times()
+        server = (self._meter.read()["server"] - self._before) / 1_000_000
+        ours = sum(own[:4]) - sum(self._own[:4])
+        return {
+            "seconds": round(took, 1),
+            "server_cpu_seconds": round(server, 1),
+            "own_cpu_seconds": round(ours, 1),
+            "per_case_us": round(took / cases * 1_000_000),
+            "bar_us": bar_us,
+            "passed": took / cases * 1_000_000 <= bar_us,
+        }
+
+
+async def seed(place: Place) -> Section:
+    """Fill the ledger, unless the city is there."""
+    conn: asyncpg.Connection = await asyncpg.connect(place.dsn)
+    try:
+        there = await conn.fetchval("select to_regclass('case_row') is not null") and await conn.fetchval(
+            "select count(*) from case_row"
+        )
+    finally:
+        await conn.close()
+    if there:
+        return {"cases": there, "kept": True}
+    await prepare_ledger(place.dsn)
+    watch, shown = _Watch(place), 0
+
+    def told(done: int, total: int) -> None:
+        nonlocal shown
+        if (done * 10 // total) > shown:
+            shown = done * 10 // total
+            say(f"  {done} of {total} requests written")
+
+    built = await build(place.dsn, place.cases, seed=1, until=UNTIL, by="bench", told=told)
+    return {**built.model_dump(), **watch.read(place.cases, SEED_BAR_US)}
+
+
+async def sizes(place: Place) -> Section:
+    """How large the tables and their indexes are, in bytes, and what that makes for each request."""
+    conn: asyncpg.Connection = await asyncpg.connect(place.dsn)
+    try:
+        rows = await conn.fetch(
+            """
+            select relname::text as name, pg_table_size(oid) as bytes, pg_indexes_size(oid) as indexes,
+                reltuples::bigint as rows
+            from pg_class
+            where relkind = 'r' and relnamespace = 'public'::regnamespace
+            order by pg_total_relation_size(oid) desc
+            limit 10
+            """
+        )
+        indexes = await conn.fetch(
+            """
+            select i.indexrelid::regclass::text as name, pg_relation_size(i.indexrelid) as bytes
+            from pg_index i join pg_class c on c.oid = i.indrelid
+            where c.relnamespace = 'public'::regnamespace
+            order by 2 desc
+            limit 12
+            """
+        )
+        whole = await conn.fetchval("select pg_database_size(current_database())")
+    finally:
+        await conn.close()
+    return {
+        "database_bytes": whole,
+        "bytes_per_case": whole // place.cases,
+        "tables": {row["name"]: {key: row[key] for key in ("rows", "bytes", "indexes")} for row in rows},
+        "indexes": {row["name"]: row["bytes"] for row in indexes},
+    }
+
+
+async def rebuild_all(place: Place) -> Section:
+    """Rebuild every read model; nothing may differ."""
+    conn: asyncpg.Connection = await asyncpg.connect(place.dsn)
+    watch = _Watch(place)
+    try:
+        done = await rebuild(conn)
+    finally:
+        await conn.close()
+    found = watch.read(place.cases, REBUILD_BAR_US)
+    found["passed"] = found["passed"] and not done.differences and not done.strays
+    return {"streams": done.streams, "rows": done.rows, "differences": len(done.differences), **found}
+
+
+STEPS: Mapping[str, Step] = {"seed": seed, "sizes": sizes, "rebuild": rebuild_all}
+"""What is measured, in this order."""
+
+
+async def measure(folder: Path, cases: int, wanted: frozenset[str]) -> dict[str, Section]:
+    """Run the wanted steps on the city in ``folder``, which is made where it is missing."""
+    found: dict[str, Section] = {}
+    async with EmbeddedPostgres(folder / "postgres") as server:
+        place = Place(server, server.dsn(), cases)
+        for name, step in STEPS.items():
+            if name in wanted:
+                say(f"{name} …")
+                found[name] = await step(place)
+    return found
+
+
+def show(found: Mapping[str, Section]) -> None:
+    """The figures for people."""
+    for name, section in found.items():
+        print(f"{name}{'' if section.get('passed', True) else '   MISSED ITS BAR'}")
+        for key, value in section.items():
+            if isinstance(value, dict):
+                for inner, each in value.items():
+                    print(f"  {key} {inner}: {each}")
+            else:
+                print(f"  {key}: {value}")
+
+
+def main() -> None:
+    """Read the arguments, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.city", description=__doc__.split("\n")[0])
+    parser.add_argument("--cases", type=int, default=CASES, help=f"how many requests (default {CASES})")
+    parser.add_argument("--folder", type=Path, help="keep the city here, or measure the one that is here")
+    parser.add_argument("--only", action="append", choices=list(STEPS), help="this step only; may be repeated")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    given = parser.parse_args()
+    set_up_logging("error")
+    with ExitStack() as stack:
+        folder = given.folder
+        if folder is None:
+            # A folder inside: as root the database server is another user, and must be let through.
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bihuan-bench-"))) / "city"
+        found = asyncio.run(measure(folder, given.cases, frozenset(given.only or STEPS)))
+    if given.json:
+        print(json.dumps({"cases": given.cases, **found}, ensure_ascii=False))
+    else:
+        show(found)
+    leave(0 if all(section.get("passed", True) for section in found.values()) else 1)
+
+
+if __name__ == "__main__":
+    main()
