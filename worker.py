@@ -1,7 +1,6 @@
 """The worker process: settings, connections, one Temporal worker, courier, waker and witness. Nothing imports it.
 
-Owns the composition only. Tuned as measured (DESIGN §3): many workflow pollers with half of them non-sticky, a short
-sticky timeout so that a restart is felt briefly, no sandbox in production.
+Owns the composition only. Tuned as docs/operations/tuning.md says; no sandbox in production.
 """
 
 import asyncio
@@ -33,6 +32,7 @@ from runtime.settings import Settings, find_endpoints
 from runtime.telemetry import Watch, pool_gauge, temporal_answers, up_gauge, watching
 from runtime.temporal import connect
 from runtime.tracing import tracing
+from runtime.tuning import tuning_of
 from runtime.versioning import deployment_of
 from workflows.hosted import HOSTED
 from workflows.ids import LOOK, WORKFLOW_TYPES, workflow_id
@@ -55,13 +55,7 @@ def make_worker(
         deployment_config=deployment_of(settings),
         activities=[recording.act, inbox.hand_over],
         interceptors=[CountsDryRuns(metrics)] if metrics.are_kept else [],
-        max_cached_workflows=settings.max_cached_workflows,
-        max_concurrent_workflow_task_polls=settings.workflow_pollers,
-        nonsticky_to_sticky_poll_ratio=settings.nonsticky_ratio,
-        sticky_queue_schedule_to_start_timeout=settings.sticky_timeout,
-        graceful_shutdown_timeout=settings.graceful_shutdown,
-        max_concurrent_local_activities=settings.pool_size,
-        max_concurrent_activities=settings.pool_size,
+        **tuning_of(settings),
     )
 
 

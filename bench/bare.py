@@ -30,6 +30,7 @@ from runtime.embedded import say_ready
 from runtime.leaving import leave
 from runtime.pool import open_pool
 from runtime.settings import Settings, find_endpoints
+from runtime.tuning import tuning_of
 from workflows import ids
 
 TASK_QUEUE = "bare"
@@ -195,12 +196,7 @@ async def work(writes: LoopWrites) -> None:
         workflows=[BareCase],
         activities=[Recording(pool, writes).record],
         workflow_runner=UnsandboxedWorkflowRunner(),
-        max_cached_workflows=settings.max_cached_workflows,
-        max_concurrent_workflow_task_polls=settings.workflow_pollers,
-        nonsticky_to_sticky_poll_ratio=settings.nonsticky_ratio,
-        sticky_queue_schedule_to_start_timeout=settings.sticky_timeout,
-        max_concurrent_local_activities=settings.pool_size,
-        max_concurrent_activities=settings.pool_size,
+        **tuning_of(settings),
     )
     async with worker:
         say_ready()

@@ -134,14 +134,37 @@ class Settings(BaseSettings):
         description="Address of an OpenTelemetry collector (OTLP over HTTP) for traces; needs the extra tracing",
     )
     language: Literal["zh", "en"] = Field(default="zh", description="Language of messages for people")
-    workflow_pollers: int = Field(default=16, ge=2, le=200, description="Workflow task pollers of one worker")
-    nonsticky_ratio: float = Field(default=0.5, gt=0, lt=1, description="Share of pollers on the shared queue")
-    max_cached_workflows: int = Field(default=1000, ge=0, description="Processes one worker keeps in memory")
+    pollers: Literal["fixed", "autoscaling"] = Field(
+        default="fixed", description="Whether all pollers ask all the time, or as many as there is work for"
+    )
+    workflow_pollers: int = Field(default=16, ge=2, le=200, description="Most workflow task pollers of one worker")
+    nonsticky_ratio: float = Field(
+        default=0.5, gt=0, lt=1, description="Share of fixed pollers that ask the shared queue"
+    )
+    workflow_slots: int = Field(default=100, ge=2, le=10_000, description="Workflow tasks one worker does at once")
+    activity_pollers: int = Field(
+        default=5, ge=1, le=200, description="Most pollers of one worker for acts that wait for the ledger"
+    )
+    activity_slots: int | None = Field(
+        default=None, ge=1, le=1000, description="Such acts one worker does at once; default pool_size"
+    )
+    local_activity_slots: int | None = Field(
+        default=None, ge=1, le=1000, description="Acts one worker decides and records at once; default pool_size"
+    )
+    max_cached_workflows: int | None = Field(
+        default=None, ge=0, description="Processes one worker keeps in memory; default what fits into it"
+    )
     sticky_timeout: Span = Field(
         default=timedelta(seconds=3), description="How long a process waits for the worker that had it in memory"
     )
     graceful_shutdown: Span = Field(
         default=timedelta(seconds=20), description="How long a stopping worker lets its activities finish"
+    )
+    opening_rate: int = Field(
+        default=25,
+        ge=1,
+        le=10_000,
+        description="Openings a second that one console takes from programs; people never wait for their turn",
     )
     pool_size: int = Field(default=10, ge=1, le=100, description="PostgreSQL connections of one worker or console")
     worker_deployment: str | None = Field(

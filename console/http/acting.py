@@ -23,6 +23,7 @@ from domain.people import Actor, Role
 from domain.process import Answer
 from domain.processes import PROCESSES
 from domain.rights import act
+from domain.rules import Urgency
 from ledger.acting import state_of
 from ledger.files import strangers
 from ledger.log import Connection, Recorded, events_of, history
@@ -149,6 +150,10 @@ async def open_process(
         actor = known or _one_of(_named(caller.authorize(act(kind)), acting_as, caller), opening, caller)
         if known is None:
             await _check_evidence(conn, caller, opening.stream, opening.command)
+    if caller.token_id is None or opening.command.get("urgency") == Urgency.EMERGENCY:
+        office.openings.count()
+    elif known is None:
+        await office.openings.turn()
     answer = await office.desk.open(
         opening.stream, actor, opening.command, command_id=opening.command_id, private=opening.private
     )

@@ -13,6 +13,7 @@ from console.access.door import Access
 from console.board.news import News
 from console.desk import Desk
 from console.files.keeping import Files
+from console.http.openings import Openings
 from domain.process import World
 from domain.rights import MATRIX, Matrix
 from ledger.log import Connection
@@ -53,6 +54,11 @@ class Office:
     def news(self) -> News:
         """What the ledger records, for those who wait for it."""
         return News(self.pool)
+
+    @cached_property
+    def openings(self) -> Openings:
+        """Whose turn it is to open a process at this console."""
+        return Openings(self.settings.opening_rate)
 
     async def world(self, conn: Connection) -> World:
         """Registry, rule books and calendars in force, kept between requests."""

@@ -27,6 +27,7 @@ from domain.registry import Registry
 from domain.zone import office_day
 from ledger.openings import opening_events
 from ledger.world import read_world
+from workflows.ids import priority_of
 
 TURN = "import"
 """Imports have one turn: each request is counted once."""
@@ -207,7 +208,8 @@ class Import:
         if self._desk is None:
             self.tally.opened += len(fresh)
             return dict.fromkeys((each.stream for each in fresh), None)
-        desk, waiting = self._desk, iter(fresh)
+        # The last row may be the most pressing one; among equals the order of the file stays.
+        desk, waiting = self._desk, iter(sorted(fresh, key=_grade))
         await abreast(lambda: self._work(desk, waiting, outcomes), self._settings.parallel, self.stop)
         return outcomes
 
@@ -246,6 +248,11 @@ class Import:
 
     def _reject(self, request: Request, refused: Refused) -> None:
         self.tally.rejections.append(Rejection(request.row, in_words_of(request.headers, refused).refusal))
+
+
+def _grade(found: Found) -> int:
+    """Where the work of the request will stand among others: smaller goes first."""
+    return priority_of(PROCESS, str(found.request.content.get("urgency"))).priority_key or 0
 
 
 def _refused_unless_recorded(request: Request, refused: Refused, recorded: Mapping[str, Json]) -> Found:

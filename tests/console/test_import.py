@@ -215,6 +215,21 @@ async def test_no_file_of_the_data_folder_holds_planted_personal_data(fresh: Off
     assert [path.name for path, content in files if phone.encode() in content or name.encode() in content] == []
 
 
+async def test_what_is_pressing_does_not_wait_for_the_rows_before_it(fresh: Office, tmp_path: Path) -> None:
+    rows = many("先后", 5)
+    path = jsonl(tmp_path / "a.jsonl", [*rows[:4], {**rows[4], "紧急程度": "紧急"}])
+
+    assert (await fresh.run(path, "--json", "--parallel", "1")).counts == (5, 0, 0)
+
+    opened = await fresh.conn.fetch(
+        "select r.external_id from case_row r join event e on e.stream = r.id and e.seq = 1"
+        " where r.source = '先后' order by e.tx"
+    )
+    order = [row["external_id"] for row in opened]
+    assert order == [order[0], *sorted(order[1:])]
+    assert order[0] == max(order)
+
+
 async def test_one_message_filed_twice_opens_two_cases_and_a_repetition_none(fresh: Office, tmp_path: Path) -> None:
     row = {"编号": "7", "来源": "两类", "标题": "医保查询", "一级分类": "城建"}
     other = {**row, "一级分类": "社保"}

@@ -1,5 +1,6 @@
 """What is pressing goes first, and departments that share a queue take turns: the real matching service decides."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
@@ -13,12 +14,14 @@ from temporalio.worker import Worker
 
 from domain.process import HAND_OVER, HandOver, HandOverResult, Report
 from ledger.registry import load_registry
+from runtime.settings import Settings
 from runtime.temporal import connect
 from runtime.temporal_server import EmbeddedTemporal
 from tests.keys import KEYS
 from tests.neighbourhood import LEAD, OTHER, REGISTRY, raw_registry
 from tests.waiting import eventually
 from tests.workflows.office import Office, open_office
+from worker import make_worker
 from workflows.ids import turn_of
 
 WORKFLOWS, ACTIVITIES = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
@@ -51,6 +54,27 @@ async def grade(office: Office, stream: str) -> int:
     """Where Temporal has the work of the stream; 0 is not said."""
     info = (await office.handle(stream).describe()).raw_description.workflow_execution_info
     return info.priority.priority_key
+
+
+async def test_a_pressing_request_overtakes_those_that_wait(plain_office: Office) -> None:
+    office, queue = plain_office, f"crowded-{uuid4().hex[:8]}"
+    office.task_queue = queue
+    office.desk = office.another_desk()
+    openings = []
+    for waiting, urgency in enumerate(["general"] * 3 + ["complex"] * 2 + ["livelihood", "emergency"], start=1):
+        openings.append(asyncio.create_task(office.register(urgency=urgency)))
+        await until_waiting(office, queue, WORKFLOWS, waiting)
+
+    settings = Settings(max_cached_workflows=100, workflow_pollers=2, workflow_slots=2)
+    async with make_worker(office.client, office.ledger, settings, task_queue=queue):
+        streams = await asyncio.gather(*openings)
+
+        async with office.owner.acquire() as conn:
+            rows = await conn.fetch("select stream from event where seq = 1 order by tx")
+        order = [streams.index(row["stream"]) for row in rows]
+        # Two are worked on at once: which of them is recorded first, nobody promises.
+        assert set(order[:2]) == {5, 6}
+        await office.check()
 
 
 async def test_a_request_that_becomes_pressing_is_treated_as_pressing_from_then_on(plain_office: Office) -> None:

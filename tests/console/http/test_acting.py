@@ -2,12 +2,14 @@
 
 import asyncio
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from console.http.acting import open_process, submit
 from console.http.caller import Caller
+from console.http.openings import LONGEST, Openings
 from domain.errors import Refused
 from domain.process import World
 from domain.rights import Subject
@@ -116,3 +118,37 @@ async def test_a_registration_sent_twice_opens_one_case_and_keeps_the_reporter_i
     async with doors.office.pool.acquire() as conn:
         assert await doors.office.vault.read(conn, first.answer.stream, "reporter_phone") == "13900001234"
     assert all("13900001234" not in str(event.body) for event in await working_office.events(first.answer.stream))
+
+
+async def test_a_burst_of_programs_waits_while_people_and_emergencies_pass(doors: Doors) -> None:
+    person, program = caller(doors, "worker"), replace(caller(doors, "worker"), token_id="a-program")
+    doors.office.openings = Openings(1)
+    number = str(uuid.uuid4())
+    first = await open_process(program, "case", "register", ASKED, command_id=number)
+    for _ in range(20):
+        doors.office.openings.count()  # as many people in this very second
+
+    with pytest.raises(Refused) as told:
+        await open_process(program, "case", "register", ASKED)
+    passed = [
+        await open_process(person, "case", "register", ASKED),
+        await open_process(program, "case", "register", {**ASKED, "urgency": "emergency"}),
+        await open_process(program, "case", "register", ASKED, command_id=number),
+    ]
+
+    assert told.value.code == "request.too_many"
+    assert int(str(told.value.refusal.params["seconds"])) > LONGEST
+    assert [each.repeated for each in passed] == [False, False, True]
+    assert passed[2].answer == first.answer
+
+
+async def test_programs_take_their_turns_in_the_order_they_came() -> None:
+    openings, came = Openings(200), list[int]()
+
+    async def one(number: int) -> None:
+        await openings.turn()
+        came.append(number)
+
+    await asyncio.gather(*(one(number) for number in range(6)))
+
+    assert came == list(range(6))
