@@ -30,16 +30,12 @@ import psutil
 from bench.doors import record_case
 from bench.meters import Meter
 from bench.results import hand_out
-from bench.town import town_registry
+from bench.town import furnish
 from ledger.anchors import AnchorFile, catch_up
-from ledger.calendar_files import from_library
-from ledger.calendars import store_calendar
 from ledger.checkpoints import make_all
 from ledger.keys import MasterKey
 from ledger.log import canonical, instant_text
 from ledger.migrate import migrate
-from ledger.registry import load_registry, store_rule_book
-from ledger.rule_files import example_book
 from ledger.signing import SigningKey
 from ledger.vault import Vault
 from runtime.leaving import leave
@@ -99,10 +95,7 @@ async def _template(server: EmbeddedPostgres, folder: Path) -> tuple[list[_Templ
     pool = await open_pool(server.dsn("real"))
     try:
         async with pool.acquire() as conn:
-            book = example_book()
-            await store_rule_book(conn, book.version, book.model_dump(mode="json"))
-            await store_calendar(conn, from_library())
-            await load_registry(conn, town_registry(), "administrator")
+            await furnish(conn)
             stream = await record_case(pool, Vault(MasterKey.load(folder / "master.key", create=True)))
             rows = await conn.fetch("select * from event where stream = $1 order by seq", stream)
             ranges = await conn.fetch(

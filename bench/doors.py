@@ -29,8 +29,9 @@ from rich.table import Table
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bench.crowd import FREQUENT, RARE, fill
-from bench.results import hand_out
-from bench.town import ACTORS, acts_of_a_case, town_registry
+from bench.results import hand_out, say
+from bench.town import ACTORS, acts_of_a_case
+from bench.town import furnish as furnish_town
 from console.desk import Desk, new_stream, prepare
 from console.http.app import make_app
 from console.http.identity import SESSION_COOKIE
@@ -42,11 +43,7 @@ from domain.errors import Refused
 from domain.people import Actor
 from domain.process import ActInput
 from ledger.acting import act
-from ledger.calendar_files import from_library
-from ledger.calendars import store_calendar
 from ledger.migrate import migrate
-from ledger.registry import load_registry, store_rule_book
-from ledger.rule_files import example_book
 from ledger.vault import MasterKey, Vault
 from ledger.world import Worlds
 from runtime.leaving import leave
@@ -163,11 +160,6 @@ class _Timed:
         self.took, self.busy = (time.perf_counter() - begun) * 1000, (time.process_time() - busy) * 1000
 
 
-def say(line: str) -> None:
-    """Show progress, on standard error."""
-    print(line, file=sys.stderr, flush=True)
-
-
 # --- the office ---------------------------------------------------------------------------------------------------
 
 
@@ -176,10 +168,7 @@ async def furnish(dsn: str, cases: int) -> None:
     await migrate(dsn)
     conn: asyncpg.Connection = await asyncpg.connect(dsn)
     try:
-        await load_registry(conn, town_registry(), "bench")
-        example = example_book()
-        await store_rule_book(conn, example.version, example.model_dump(mode="json"))
-        await store_calendar(conn, from_library())
+        await furnish_town(conn)
         begun = time.perf_counter()
         await fill(conn, cases)
         say(f"{cases} cases written in {time.perf_counter() - begun:.1f} s")

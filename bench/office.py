@@ -19,16 +19,13 @@ from temporalio.client import Client
 from bench.loop import NEIGHBOURHOOD
 from bench.meters import Meter
 from bench.ours import Ours
+from bench.town import furnish
 from bench.writes import make_tables
 from console.desk import Desk
 from console.rehydrating import PARALLEL
 from console.reviving import Reviver
 from domain.registry_problem import RawRegistry
-from ledger.calendar_files import from_library
-from ledger.calendars import store_calendar
 from ledger.migrate import migrate
-from ledger.registry import load_registry, store_rule_book
-from ledger.rule_files import example_book
 from ledger.vault import MasterKey, Vault
 from runtime.codec import PayloadKeys
 from runtime.embedded import Instance, own_child
@@ -94,10 +91,7 @@ async def _prepare(dsn: str) -> None:
         return  # the folder was furnished by an earlier start
     conn: asyncpg.Connection = await asyncpg.connect(dsn)
     try:
-        await load_registry(conn, RawRegistry.of(NEIGHBOURHOOD), "bench")
-        example = example_book()
-        await store_rule_book(conn, example.version, example.model_dump(mode="json"))
-        await store_calendar(conn, from_library())
+        await furnish(conn, RawRegistry.of(NEIGHBOURHOOD))
         await make_tables(conn)
     finally:
         await conn.close()

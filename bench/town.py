@@ -107,9 +107,11 @@ def acts_of_a_case() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "worker", {"kind": "visit", "answered": True, "satisfaction": "satisfied", "solved": True}
 
 
-async def furnish(conn: asyncpg.Connection) -> None:
-    """Put the town into a migrated ledger, with the example of the rules and the official calendar."""
-    await load_registry(conn, town_registry(), "bench")
+async def furnish(
+    conn: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy, registry: RawRegistry | None = None
+) -> None:
+    """Put the town, or another ``registry``, into a migrated ledger, with the example of the rules and the calendar."""
+    await load_registry(conn, registry or town_registry(), "bench")
     book = example_book()
     await store_rule_book(conn, book.version, book.model_dump(mode="json"))
     await store_calendar(conn, from_library(), by="bench")
