@@ -199,8 +199,8 @@ def _by_level(
 ) -> Chart:
     bars = [
         Bar(
-            f"{level['open']:,} 件在办",
-            "open",
+            f"{level['open']:,} 件",
+            "在办 open",
             (Part(value(level)),),
             f"{value(level):,.2f}".rstrip("0").rstrip(".") + unit,
             own=True,
@@ -220,7 +220,13 @@ def _pages(section: Section, found: Json) -> None:
             f"{found['cases']:,} 件时的页面，p95 毫秒",
             "pages, p95 ms",
             [
-                Bar(each["name"], "", (Part(each["p95_ms"]),), f"{each['p95_ms']:.0f}", f"中位 {each['median_ms']:.0f}")
+                Bar(
+                    each["name"],
+                    "",
+                    (Part(each["p95_ms"]),),
+                    f"{each['p95_ms']:.0f}",
+                    f"中位 median {each['median_ms']:.0f}",
+                )
                 for each in slowest[:12]
             ],
         )
@@ -279,7 +285,23 @@ def _city(section: Section, found: Json) -> None:
             bar = step["bar_us"] * cases / 60_000_000
             took = round(step["seconds"] / 60, 1)
             section.goals.append(Goal(f"{cases:,} 件，{zh}", en, took, round(bar, 1), "min", at_most=True))
-    _anything(section, found)
+    _facts(
+        ("cases", "件数", "cases"),
+        ("seed.seconds", "装入，秒", "seed, s"),
+        ("seed.own_cpu_seconds", "装入，程序处理器秒", "seed, own CPU, s"),
+        ("seed.server_cpu_seconds", "装入，数据库处理器秒", "seed, server CPU, s"),
+        ("rebuild.seconds", "重建，秒", "rebuild, s"),
+        ("rebuild.own_cpu_seconds", "重建，程序处理器秒", "rebuild, own CPU, s"),
+        ("rebuild.server_cpu_seconds", "重建，数据库处理器秒", "rebuild, server CPU, s"),
+        ("rebuild.differences", "重建后的差异", "differences"),
+        ("sizes.database_bytes", "数据库，字节", "database, bytes"),
+        ("sizes.bytes_per_case", "每件，字节", "bytes per case"),
+    )(section, found)
+    if tables := found.get("sizes", {}).get("tables"):
+        lines = [[name, *(_text(each[key]) for key in ("rows", "bytes", "indexes"))] for name, each in tables.items()]
+        section.tables.append(
+            Rows("最大的表", "largest tables", ["表 table", "行 rows", "字节 bytes", "索引 indexes"], lines)
+        )
 
 
 # --- everything else --------------------------------------------------------------------------------------------------
@@ -375,7 +397,7 @@ SECTIONS: dict[str, tuple[str, str, str, Build]] = {
     "open_cases": ("在办诉求", "open cases", 'make bench-open OPEN="10000 50000"', _open_cases),
     "rehydrate": ("从台账恢复", "back from the ledger", "make bench-rehydrate", _rehydrate),
     "reading": ("大规模查询", "reading at size", "python -m bench.reading", _reading),
-    "city": ("一座城市的台账", "the ledger of a city", "python -m bench.city", _city),
+    "city": ("一座城市的台账", "the ledger of a city", 'make bench-city ARGS="--cases 1000000"', _city),
     "doors": ("页面", "pages", "make bench-doors", _pages),
     "lists": ("列表与检索", "lists and search", "python -m bench.lists", _questions),
     "figures": ("统计与看板", "statistics and board", "python -m bench.figures", _questions),

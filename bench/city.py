@@ -7,9 +7,7 @@ million requests), and a second run on it measures without filling again. The ex
 
 import argparse
 import asyncio
-import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,6 +20,7 @@ from typing import Any
 import asyncpg
 
 from bench.meters import Meter
+from bench.results import hand_out, say
 from console.city.building import build
 from console.instance import prepare_ledger
 from ledger.rebuild import rebuild
@@ -51,11 +50,6 @@ class Place:
 
 Step = Callable[[Place], Awaitable[Section]]
 """Measures one thing and says what it found; a section with ``passed: False`` has missed its bar."""
-
-
-def say(line: str) -> None:
-    """Show progress, on standard error."""
-    print(line, file=sys.stderr, flush=True)
 
 
 class _Watch:
@@ -195,9 +189,8 @@ def main() -> None:
             # A folder inside: as root the database server is another user, and must be let through.
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bihuan-bench-"))) / "city"
         found = asyncio.run(measure(folder, given.cases, frozenset(given.only or STEPS)))
-    if given.json:
-        print(json.dumps({"cases": given.cases, **found}, ensure_ascii=False))
-    else:
+    hand_out("city", {"cases": given.cases, **found}, as_json=given.json)
+    if not given.json:
         show(found)
     leave(0 if all(section.get("passed", True) for section in found.values()) else 1)
 
