@@ -5,7 +5,7 @@ Ids of workflows and updates, search attributes and the types of failures stay r
 """
 
 import hashlib
-import secrets
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -62,42 +62,50 @@ class PayloadKeys:
         return found
 
 
-class EncryptingCodec(PayloadCodec):
+class Sealer:
     """AES-256-GCM over the whole payload, its metadata included; the id of the key stands beside.
 
-    A payload that is not encrypted, written before there was a codec, is handed on as it is.
+    A payload that is not encrypted, written before there was encryption, is handed on as it is.
     """
 
     def __init__(self, keys: PayloadKeys, metrics: Metrics = OFF) -> None:
         self._keys, self._metrics = keys, metrics
 
-    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """The payloads, encrypted."""
+    def seal(self, payload: Payload) -> Payload:
+        """The payload, encrypted with the current key."""
         current = self._keys.current
-        cipher, name = self._keys.cipher(current), current.encode()
-        metadata = {"encoding": ENCODING, "key": name}
-        return [Payload(metadata=metadata, data=_encrypt(cipher, name, each.SerializeToString())) for each in payloads]
+        name, nonce = current.encode(), os.urandom(_NONCE_BYTES)
+        data = nonce + self._keys.cipher(current).encrypt(nonce, payload.SerializeToString(), name)
+        return Payload(metadata={"encoding": ENCODING, "key": name}, data=data)
 
-    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """The payloads as they were before. Raises ``Refused`` ``payload.wrong_key``."""
-        try:
-            return [self._decoded(each) for each in payloads]
-        except Refused:
-            self._metrics.count("bihuan_codec_failures_total")
-            raise
-
-    def _decoded(self, payload: Payload) -> Payload:
-        if payload.metadata.get("encoding") != ENCODING:
+    def unseal(self, payload: Payload) -> Payload:
+        """The payload as it was before. Raises ``Refused`` ``payload.wrong_key``."""
+        metadata = payload.metadata
+        if metadata.get("encoding") != ENCODING:
             return payload
-        name = payload.metadata.get("key", b"")
+        name = metadata.get("key", b"")
         known = name.decode("ascii", "replace")[:16]
         try:
             content = self._keys.cipher(known).decrypt(payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:], name)
         except (InvalidTag, ValueError):
+            self._metrics.count("bihuan_codec_failures_total")
             raise Refused("payload.wrong_key", key=known) from None
+        except Refused:
+            self._metrics.count("bihuan_codec_failures_total")
+            raise
         return Payload.FromString(content)
 
 
-def _encrypt(cipher: AESGCM, name: bytes, content: bytes) -> bytes:
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + cipher.encrypt(nonce, content, name)
+class EncryptingCodec(PayloadCodec):
+    """The same for those who hold payloads and no values: Temporal's own pages, and whoever reads a history."""
+
+    def __init__(self, keys: PayloadKeys) -> None:
+        self._sealer = Sealer(keys)
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """The payloads, encrypted."""
+        return [self._sealer.seal(each) for each in payloads]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """The payloads as they were before. Raises ``Refused`` ``payload.wrong_key``."""
+        return [self._sealer.unseal(each) for each in payloads]

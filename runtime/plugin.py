@@ -1,12 +1,16 @@
 """What client, worker and replayer have in common.
 
-Owns data converter, codec and workflow runner, bundled so that the three cannot differ. Must not name any workflow.
+Owns data converter, encryption and workflow runner, bundled so that the three cannot differ. Must not name any
+workflow.
 """
 
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
+from pydantic import BaseModel
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Interceptor
-from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
+from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter, PydanticPayloadConverter, ToJsonOptions
 from temporalio.converter import (
     CompositePayloadConverter,
     DataConverter,
@@ -16,7 +20,7 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from runtime.codec import EncryptingCodec, PayloadKeys
+from runtime.codec import PayloadKeys, Sealer
 from runtime.metrics import OFF, Metrics
 
 # The sandbox imports the module of a workflow, and all it imports, once more for every run, except these:
@@ -31,18 +35,37 @@ _PASSED_THROUGH = (
 
 
 # What a value was not given it says nothing of: a third of the bytes in Temporal's history would be "null".
-_CONVERTERS = tuple(PydanticPayloadConverter(ToJsonOptions(exclude_unset=True)).converters.values())
+_JSON = PydanticJSONPlainPayloadConverter(ToJsonOptions(exclude_unset=True))
+_OTHERS = tuple(each for each in PydanticPayloadConverter().converters.values() if each.encoding != _JSON.encoding)
 
 
-class SharedPydanticPayloadConverter(CompositePayloadConverter):
-    """Values as JSON by pydantic; fields left at their default are not written.
+class SealedPayloadConverter(CompositePayloadConverter):
+    """Values as JSON by pydantic, encrypted; fields left at their default are not written.
 
-    The library makes a new payload converter for every task of a workflow; all of ours share their parts, which
-    hold nothing but caches of what they know about types.
+    Encrypts here and not in a codec of the library's: a codec makes the library walk twice through every task of a
+    workflow, which costs more than the encryption itself (docs/decisions/0032). What it writes is the same.
+
+    The library makes a new converter for every task of a workflow; all of ours share their parts, which hold nothing
+    but caches of what they know about types.
     """
 
+    sealer: ClassVar[Sealer]
+
     def __init__(self) -> None:
-        super().__init__(*_CONVERTERS)
+        super().__init__(*_OTHERS, _JSON)
+
+    def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
+        """The values, encrypted; ``RawValue`` too."""
+        # Ours are nearly all of the values; they need not be offered to each of the other converters first.
+        return [self.sealer.seal(self._plain(each)) for each in values]
+
+    def _plain(self, value: Any) -> Payload:
+        own = _JSON.to_payload(value) if isinstance(value, BaseModel) else None
+        return own or super().to_payloads([value])[0]
+
+    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
+        """The values. Raises ``Refused`` ``payload.wrong_key``, and what pydantic raises for other types."""
+        return super().from_payloads([self.sealer.unseal(each) for each in payloads], type_hints)
 
 
 def bihuan_plugin(
@@ -57,13 +80,17 @@ def bihuan_plugin(
     return SimplePlugin(
         "bihuan",
         data_converter=DataConverter(
-            payload_converter_class=SharedPydanticPayloadConverter,
+            payload_converter_class=_sealed_with(Sealer(keys, metrics)),
             failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
-            payload_codec=EncryptingCodec(keys, metrics),
         ),
         interceptors=interceptors,
         workflow_runner=_runner(sandboxed),
     )
+
+
+def _sealed_with(sealer: Sealer) -> type[SealedPayloadConverter]:
+    # The library takes a class and makes the converters itself.
+    return type("SealedPayloadConverter", (SealedPayloadConverter,), {"sealer": sealer})
 
 
 def _runner(sandboxed: bool) -> WorkflowRunner:
