@@ -22,6 +22,7 @@ from domain.errors import Refused
 from domain.process import Start
 from ledger.keys import MasterKey
 from ledger.migrate import check_schema, pending
+from runtime import event_loop
 from runtime.codec import PayloadKeys
 from runtime.embedded import say_ready
 from runtime.leaving import leave
@@ -56,6 +57,8 @@ def make_worker(
         activities=[recording.act, inbox.hand_over],
         interceptors=[CountsDryRuns(metrics)] if metrics.are_kept else [],
         **tuning_of(settings),
+        # Workflow code runs in the event loop's own thread: see docs/decisions/0033.
+        debug_mode=not settings.sandbox,
     )
 
 
@@ -163,7 +166,7 @@ def main() -> None:
     """Run the worker; the exit code is 0 after a clean stop and 1 after a refusal."""
     code = 0
     try:
-        asyncio.run(run())
+        event_loop.run(run())
     except Refused as refused:
         log.error("worker_refused", code=refused.code, reason=refused.refusal.sentence())
         code = 1

@@ -44,6 +44,7 @@ from domain.process import HAND_OVER, HandOver, HandOverResult, Json, Report
 from domain.zone import office_day
 from ledger.keys import MasterKey, payload_keys_in
 from ledger.registry import read_registry
+from runtime import event_loop
 from runtime.codec import PayloadKeys
 from runtime.embedded import say_ready
 from runtime.endpoints import Endpoints
@@ -296,7 +297,7 @@ def main() -> None:
     """Run the connector; the exit code is 0 after a clean stop, 1 after a refusal and 2 after wrong use."""
     code = 0
     try:
-        asyncio.run(run())
+        event_loop.run(run())
     except Refused as refused:
         log.error("connector_refused", code=refused.code, reason=refused.refusal.sentence())
         code = 1

@@ -43,7 +43,7 @@ class SealedPayloadConverter(CompositePayloadConverter):
     """Values as JSON by pydantic, encrypted; fields left at their default are not written.
 
     Encrypts here and not in a codec of the library's: a codec makes the library walk twice through every task of a
-    workflow, which costs more than the encryption itself (docs/decisions/0032). What it writes is the same.
+    workflow, which costs more than the encryption itself (docs/decisions/0033). What it writes is the same.
 
     The library makes a new converter for every task of a workflow; all of ours share their parts, which hold nothing
     but caches of what they know about types.

@@ -29,6 +29,7 @@ from domain.errors import Refused
 from domain.rights import APART, MATRIX
 from ledger.migrate import pending
 from ledger.vault import MasterKey, Vault
+from runtime import event_loop
 from runtime.codec import PayloadKeys
 from runtime.embedded import say_ready
 from runtime.leaving import leave
@@ -184,7 +185,7 @@ def main() -> None:
     """Run the console; the exit code is 0 after a clean stop and 1 after a refusal."""
     code = 0
     try:
-        asyncio.run(run())
+        event_loop.run(run())
     except Refused as refused:
         log.error("console_refused", code=refused.code, reason=refused.refusal.sentence())
         code = 1
