@@ -64,8 +64,9 @@ class World:
 class Task(Recalled):
     """Somebody must do something, until ``due_at`` (UTC).
 
-    ``queue`` is set when the task is to be handed over to a department: the task queue of the department's own
-    system, or the empty string for the stock hand-over into the inbox.
+    ``queue`` is set when the task is to be handed over to a department's own system: its task queue. Every other
+    task lies in its inbox by the act that opened it. Older plans say the empty string for those of departments, and are
+    followed by the stock hand-over.
     """
 
     id: str

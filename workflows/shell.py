@@ -8,7 +8,7 @@ a replay folds recorded outcomes and never decides again.
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, NoReturn
 
@@ -317,23 +317,22 @@ class Shell:
     # --- hand-over ------------------------------------------------------------------------------------------------
 
     def _hand_over(self, tasks: Sequence[Task]) -> None:
-        wanted = {task.id: task for task in tasks if task.queue is not None}
-        # Closed tasks need no remembering: their ids never come again.
-        self._handed_over &= wanted.keys()
-        self._cancel_hand_overs(frozenset(wanted))
-        for task_id, task in wanted.items():
-            if task_id not in self._handed_over and task_id not in self._hand_overs:
-                self._hand_overs[task_id] = (
-                    task,
-                    self._start_hand_over(task, own_system=bool(task.queue)),
-                    bool(task.queue),
-                )
+        opened = {task.id for task in tasks}
+        # Closed tasks need no remembering: their ids never come again. A task without a queue lies in its inbox and
+        # stays there, also when its department connects a system meanwhile.
+        self._handed_over = self._handed_over & opened | {task.id for task in tasks if task.queue is None}
+        self._cancel_hand_overs(opened)
+        self._handed_over -= self._hand_overs.keys()
+        for task in tasks:
+            if task.id not in self._handed_over and task.id not in self._hand_overs:
+                own_system = bool(task.queue)
+                self._hand_overs[task.id] = (task, self._start_hand_over(task, own_system=own_system), own_system)
 
     def _start_hand_over(self, task: Task, *, own_system: bool) -> _Handle:
         handed = self.process.hand_over(self._state, task, self._stream)
         if not own_system:
-            # The inbox row was written by the act that opened the task; making sure of it takes no queue of its own
-            # and, as a local activity, one event instead of six.
+            # After a system that did not answer, and for plans recorded when every task was handed over: making sure of
+            # the inbox takes no queue of its own and, as a local activity, one event instead of six.
             return workflow.start_local_activity(
                 HAND_OVER,
                 handed,
@@ -357,7 +356,7 @@ class Shell:
             summary=f"{task.kind} {task.organisation}",
         )
 
-    def _cancel_hand_overs(self, wanted: frozenset[str]) -> None:
+    def _cancel_hand_overs(self, wanted: Set[str]) -> None:
         for task_id in [known for known in self._hand_overs if known not in wanted]:
             _, handle, _ = self._hand_overs.pop(task_id)
             if not handle.done():

@@ -167,7 +167,7 @@ def _department_tasks(state: Case, world: World) -> tuple[Task, ...]:
                     "person": part.person,
                     # What is not signed for yet is due when its signing is.
                     "due_at": min((at for at in (sign_by, task.due_at) if at is not None), default=None),
-                    "queue": (unit.queue or "") if unit else "",
+                    "queue": (unit.queue or None) if unit else None,
                     "pick_up_within": (unit.pick_up_within if unit else None) or "5m",
                 }
             )
