@@ -66,7 +66,7 @@ class Size:
 
 FULL = Size(rounds=10, cases=80, at_once=8, slow_cases=20)
 QUICK = Size(rounds=6, cases=32, at_once=8, slow_cases=4)
-FEWER = {"dbos": 4}
+FEWER = {"dbos": 2}
 
 OPTIONAL = ("indexed", "usual", "dbos")
 
