@@ -13,6 +13,7 @@ from temporalio.worker import Worker
 
 from activities.counting import CountsDryRuns
 from activities.courier import delivering
+from activities.folding import folding
 from activities.gauging import ledger_gauge
 from activities.inbox import Inbox
 from activities.recording import Recording
@@ -124,6 +125,7 @@ async def run() -> None:
             delivering(settings, pool, endpoints.postgres),
             waking(pool, make_wake(client, settings.task_queue), since=settings.wake_after),
             witnessing(settings, pool),
+            folding(pool),
             worker,
         ):
             log.info("worker_ready", task_queue=settings.task_queue)

@@ -235,14 +235,14 @@ def unit_name(registry: Registry, by: Group, code: str | None) -> str:
 def rows(found: Table, asked: Asked, registry: Registry, most: int) -> list[Row]:
     """The table of groups, those with the most cases first, ``most`` at most."""
     by = asked.group
-    order = sorted(found.groups.items(), key=lambda each: (-each[1]["registered"].hit, each[0] or ""))
     return [
         Row(
             name=unit_name(registry, by, code),
             address=asked.address("/stats", **{by.value: code}) if code else None,
             cells=tuple(_cell(figures[name], asked, by, code) for name in SHOWN),
         )
-        for code, figures in order[:most]
+        for code in found.groups.largest(most)
+        for figures in (found.groups[code],)
     ]
 
 

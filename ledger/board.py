@@ -11,7 +11,7 @@ from domain.figures import Figure
 from domain.limits import Instant
 from domain.publishing import public_title
 from domain.rights import EVERYTHING, Reach
-from domain.zone import OFFICE_ZONE
+from domain.zone import OFFICE_ZONE, office_day
 from ledger.figures import Group, Selection, table, within
 from ledger.log import Connection
 from ledger.paging import Where
@@ -107,6 +107,8 @@ class _Open(Frozen):
 
 
 async def _open_cases(conn: Connection, today: datetime, end: datetime, reach: Reach) -> _Open:
+    if reach.everything:
+        return await _all_open(conn, today)
     where = Where()
     where.add(_OPEN)
     within(where, reach, "c")
@@ -137,6 +139,39 @@ async def _open_cases(conn: Connection, today: datetime, end: datetime, reach: R
     return _Open(counts=counts, communities=units[0], departments=units[1])
 
 
+async def _all_open(conn: Connection, today: datetime) -> _Open:
+    """The open cases of the whole ledger, by the sums that are kept of them and what has changed since."""
+    rows = await conn.fetch(
+        """
+        select part, code, light, sum(cases) as cases
+        from (
+            select part, code, light, cases from open_sum where part <> 'due' or due_on = $1
+            union all
+            select m.part, m.code, c.light, c.sign
+            from open_change c
+            cross join lateral (values ('community', c.community), ('lead', c.lead)) m (part, code)
+            union all
+            select 'due', null, null, sign from open_change where due_on = $1
+        ) counted
+        group by part, code, light
+        having sum(cases) <> 0
+        """,
+        office_day(today),
+    )
+    lights: dict[str, int] = {"red": 0, "yellow": 0, "green": 0}
+    units: dict[str, dict[str | None, tuple[int, int]]] = {"community": {}, "lead": {}, "due": {}}
+    for row in rows:
+        cases, light = int(row["cases"]), row["light"] or "green"
+        known = units[row["part"]]
+        before = known.get(row["code"], (0, 0))
+        known[row["code"]] = (before[0] + cases, before[1] + (cases if light == "red" else 0))
+        if row["part"] == "community":
+            lights[light] = lights.get(light, 0) + cases
+    due = sum(cases for cases, _ in units["due"].values())
+    counts = BoardCounts(open=sum(lights.values()), due_today=due, overdue=lights["red"], lights=lights)
+    return _Open(counts=counts, communities=units["community"], departments=units["lead"])
+
+
 async def _today(conn: Connection, today: datetime, end: datetime, reach: Reach) -> Mapping[str, int]:
     found = {}
     for name, moment in (("new_today", "registered_at"), ("settled_today", "settled_at")):
@@ -156,11 +191,10 @@ def _units(
             code=code,
             open=known.get(code, (0, 0))[0],
             red=known.get(code, (0, 0))[1],
-            figures={
-                name: groups[code][name] if code in groups else Figure(measure=name, base=0, hit=0) for name in _SHOWN
-            },
+            figures={name: figures.get(name, Figure(measure=name, base=0, hit=0)) for name in _SHOWN},
         )
         for code in codes
+        for figures in (groups.get(code, {}),)
     )
 
 

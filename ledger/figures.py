@@ -1,10 +1,12 @@
-"""The figures of the office out of ``case_figure``: sums by place and month, the cases behind each, the open ledger.
+"""The figures of the office: sums by place and month, the cases behind each, the open ledger.
 
-Owns what of a case's facts makes a figure, once: the same expression is summed for the figure and shown for each case
-behind it, so that the two cannot disagree. Must not read the log and must not write.
+Owns what of a case's facts makes a figure: the same expression is summed for the figure and shown for each case behind
+it, so that the two cannot disagree. Statistics of a whole city come from ``ledger.sums`` where these reach, all others
+from ``case_figure``. Must not read the log and must not write.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -16,9 +18,12 @@ from domain.figures import BY_CODE, CONTENT, MEASURES, SATISFACTION_POINTS, Basi
 from domain.limits import Instant
 from domain.rights import EVERYTHING, Reach
 from domain.zone import OFFICE_ZONE
+from ledger import sums
 from ledger.log import Connection
-from ledger.paging import Page, Where, bounded, page_of, read_cursor, write_cursor
+from ledger.paging import Page, Where, bounded, fetch, page_of, read_cursor, write_cursor
 from ledger.rows import ClockRow, clock_of
+
+_LOOKED_AT = 100
 
 YEARS_MOST = 3
 """Longest period of a statistic."""
@@ -84,6 +89,46 @@ _COUNTED: Mapping[str, _Counted] = {
 }
 """What of the facts makes each figure. Only words of ours stand in these expressions."""
 
+
+def _summed(*columns: str) -> str:
+    return " + ".join(f"f.{column}" for column in columns)
+
+
+def _outcomes(column: str, outcomes: Iterable[Outcome]) -> list[str]:
+    return [f"{column}_{each.value}" for each in outcomes]
+
+
+_ANSWERED = _summed(*(each.value for each in SATISFACTION_POINTS))
+_SUMMED: Mapping[str, _Counted] = {
+    "response": _Counted(base=_summed(*_outcomes("response", _JUDGED)), hit="f.response_in_time"),
+    "solved": _Counted(base="f.solved_yes + f.solved_no", hit="f.solved_yes"),
+    "satisfied": _Counted(base=_ANSWERED, hit=_summed(*(each.value for each in CONTENT))),
+    "points": _Counted(
+        base=_ANSWERED, hit=" + ".join(f"f.{each.value} * ({points})" for each, points in SATISFACTION_POINTS.items())
+    ),
+    "on_time": _Counted(base=_summed(*_outcomes("handling", _JUDGED)), hit="f.handling_in_time"),
+    "rework": _Counted(base="f.finished_once", hit="f.reworks"),
+    "accurate": _Counted(base="f.dispatches", hit="f.dispatches - f.misdirected"),
+    "first_time": _Counted(base="f.cases", hit="f.never_again"),
+    "registered": _Counted(base="0", hit="f.cases"),
+    "settled": _Counted(base="0", hit="f.cases"),
+    "overdue": _Counted(base="0", hit="f.handling_late + f.handling_overdue"),
+    "returned": _Counted(base="0", hit="f.returns"),
+    "urged": _Counted(base="0", hit="f.urges + f.urgings"),
+    "supervised": _Counted(base="0", hit="f.orders"),
+}
+"""The same over ``figure_sum f``, whose columns count the facts; a test holds the two together."""
+
+_APART_OUTCOMES = [each for each in Outcome if each not in _JUDGED]
+_REASONS: Mapping[str, Mapping[str, str]] = {
+    "response": {each.value: f"f.response_{each.value}" for each in _APART_OUTCOMES},
+    "on_time": {each.value: f"f.handling_{each.value}" for each in _APART_OUTCOMES},
+    "solved": {"unreached": "f.cases - f.solved_yes - f.solved_no"},
+    "satisfied": {"unreached": f"f.cases - ({_ANSWERED})"},
+    "points": {"unreached": f"f.cases - ({_ANSWERED})"},
+}
+"""Why cases stand apart from a figure, and which column of the sums says how many do."""
+
 _APART = tuple(code for code, counted in _COUNTED.items() if counted.apart != "null::text")
 _MONTH = {Basis.REGISTERED: "f.registered_month", Basis.SETTLED: "f.settled_month"}
 _MOMENT = {Basis.REGISTERED: "f.registered_at", Basis.SETTLED: "f.settled_at"}
@@ -133,17 +178,22 @@ def within(where: Where, reach: Reach, alias: str = "f") -> None:
     """Keep to what lies within ``reach``."""
     if reach.everything:
         return
-    ways: list[str] = []
-    values: list[object] = []
-    places = (("street", reach.streets), ("community", reach.communities), ("grid", reach.grids))
-    for column, codes in (*places, ("opened_by", reach.people)):
-        if codes:
-            ways.append(f"{alias}.{column} = any({{}}::text[])")
-            values.append(sorted(codes))
+    ways = [
+        f"{{alias}}.{column} = any({where.place(sorted(codes))}::text[])"
+        for column, codes in (
+            ("street", reach.streets), ("community", reach.communities), ("grid", reach.grids),
+            ("opened_by", reach.people),
+        )
+        if codes
+    ]  # fmt: skip
     if reach.departments:
-        ways.append(f"{alias}.departments && {{}}::text[]")
-        values.append(sorted(reach.departments))
-    where.add("(" + " or ".join(ways) + ")" if ways else "false", *values)
+        ways.append(f"{{alias}}.departments && {where.place(sorted(reach.departments))}::text[]")
+    condition = "(" + " or ".join(ways) + ")" if ways else "false"
+    if alias == "c" or not ways or (len(ways) == 1 and (reach.streets or reach.communities or reach.departments)):
+        where.add(condition.replace("{alias}", alias))
+    else:
+        # The rows of the cases have an index for each of these ways, and for several at once.
+        where.add(f"{alias}.id in (select c.id from case_row c where {condition.replace('{alias}', 'c')})")
 
 
 def _selected(chosen: Selection, moment: str, reach: Reach) -> Where:
@@ -159,12 +209,32 @@ def _selected(chosen: Selection, moment: str, reach: Reach) -> Where:
     return where
 
 
+class Groups(Mapping[str | None, Mapping[str, Figure]]):
+    """The figures of each group, reckoned when they are asked for: a city has tens of thousands of grids."""
+
+    def __init__(self, sums: Mapping[str | None, "_Sums"], codes: Collection[str]) -> None:
+        self._sums, self._codes = sums, codes
+
+    def __getitem__(self, code: str | None) -> Mapping[str, Figure]:
+        return self._sums[code].figures(self._codes)
+
+    def __iter__(self) -> Iterator[str | None]:
+        return iter(self._sums)
+
+    def __len__(self) -> int:
+        return len(self._sums)
+
+    def largest(self, most: int) -> list[str | None]:
+        """The groups with the most registered cases, at most so many, the largest first."""
+        return heapq.nsmallest(most, self._sums, key=lambda code: (-self._sums[code].hit["registered"], code or ""))
+
+
 @dataclass(frozen=True)
 class Table:
     """Figures of one selection: altogether, by group (None: cases without one), and by month (``2026-11``)."""
 
     total: Mapping[str, Figure]
-    groups: Mapping[str | None, Mapping[str, Figure]]
+    groups: Groups
     months: Mapping[str, Mapping[str, Figure]]
 
 
@@ -174,16 +244,21 @@ class _Sums:
     def __init__(self) -> None:
         self.base = dict.fromkeys(BY_CODE, 0)
         self.hit = dict.fromkeys(BY_CODE, 0)
-        self.apart: dict[str, dict[str, int]] = {code: {} for code in BY_CODE}
+        self.apart: dict[str, dict[str, int]] = {}
 
     def add(self, code: str, base: int, hit: int) -> None:
         self.base[code] += base
         self.hit[code] += hit
 
-    def figures(self) -> dict[str, Figure]:
+    def figures(self, codes: Collection[str] = tuple(BY_CODE)) -> dict[str, Figure]:
         return {
-            code: Figure(measure=code, base=self.base[code], hit=self.hit[code], apart=dict(sorted(apart.items())))
-            for code, apart in self.apart.items()
+            code: Figure(
+                measure=code,
+                base=self.base[code],
+                hit=self.hit[code],
+                apart={reason: cases for reason, cases in sorted(self.apart.get(code, {}).items()) if cases},
+            )
+            for code in codes
         }
 
 
@@ -202,70 +277,160 @@ async def table(
     total, groups, months = _Sums(), dict[str | None, _Sums](), dict[str, _Sums]()
     for basis in Basis:
         codes = [each.code for each in MEASURES if each.basis is basis and each.code in only]
-        if not codes:
-            continue
-        moment = _MOMENT[basis]
-        where = _selected(chosen, moment, reach)
-        key = _GROUP[by] if by else "null::text"
-        sums = ", ".join(
-            f"sum({_COUNTED[code].base}) as b_{code}, sum({_COUNTED[code].hit}) as h_{code}" for code in codes
-        )
-        rows = await conn.fetch(
-            f"""
-            select {key} as unit, {_MONTH[basis]} as month, {sums}
-            from case_figure f
-            {where.sql}
-            group by 1, 2
-            """,
-            *where.values,
-        )
-        for row in rows:
-            month = f"{row['month'] // 100:04}-{row['month'] % 100:02}"
-            places = [total, months.setdefault(month, _Sums())]
-            if by:
-                places.append(groups.setdefault(row["unit"], _Sums()))
-            for code in codes:
-                for place in places:
-                    place.add(code, row[f"b_{code}"], row[f"h_{code}"])
-        await _add_apart(conn, total, [code for code in codes if code in _APART], where)
+        if codes:
+            sources = await _sources(conn, chosen, basis, reach, by)
+            await _add_sums(conn, codes, sources, total, groups, months)
+            await _add_apart(conn, [code for code in codes if code in _APART], sources, total)
     return Table(
         total=total.figures(),
-        groups={unit: sums.figures() for unit, sums in groups.items()},
+        groups=Groups(groups if by else {}, only),
         months={month: months[month].figures() for month in sorted(months)},
     )
 
 
-async def _add_apart(conn: Connection, total: _Sums, codes: Sequence[str], where: Where) -> None:
+@dataclass(frozen=True)
+class _Source:
+    """A relation ``f`` to sum over, written with its values into a statement; its group and month, what each row
+    counts for, and what of it makes a figure."""
+
+    rows: Callable[[Where], str]
+    unit: str
+    month: str
+    times: str
+    counted: Mapping[str, _Counted]
+
+
+async def _sources(
+    conn: Connection, chosen: Selection, basis: Basis, reach: Reach, by: Group | None
+) -> Sequence[_Source]:
+    """Where the figures come from: the sums that are kept, with what has changed since and the days they do not keep;
+    or, for what they do not tell apart, the cases themselves."""
+    unit, moment, month = _GROUP[by] if by else "null::text", _MOMENT[basis], _MONTH[basis]
+    part = _part(chosen, reach, by)
+    if part is None:
+
+        def cases(where: Where) -> str:
+            return f"case_figure f where {sums.within(where, moment, [(chosen.begin, chosen.end)])} and " + _narrow(
+                where, chosen, reach
+            )
+
+        return [_Source(cases, unit, month, "1", _COUNTED)]
+    spans = sums.spans(chosen.begin, chosen.end, await sums.first_day(conn))
+
+    def kept(where: Where) -> str:
+        return f"figure_sum f where {sums.kept(where, part, basis.value, spans)} and {_narrow(where, chosen, reach)}"
+
+    def changed(where: Where) -> str:
+        inside = sums.within(where, moment, spans.kept)
+        return f"figure_change f where {inside} and {_narrow(where, chosen, reach)}"
+
+    def unkept(where: Where) -> str:
+        inside = sums.within(where, moment, spans.read)
+        return f"case_figure f where {inside} and {_narrow(where, chosen, reach)}"
+
+    begins = "(extract(year from f.begins) * 100 + extract(month from f.begins))::int"
+    found = [
+        _Source(kept, unit, begins, "1", _SUMMED),
+        _Source(changed, unit, month, "f.sign", _COUNTED),
+        _Source(unkept, unit, month, "1", _COUNTED),
+    ]
+    return found if spans.read else found[:2]
+
+
+def _part(chosen: Selection, reach: Reach, by: Group | None) -> str | None:
+    """Which part of the sums is as fine as this asks for; None where none is."""
+    by_subject = chosen.department or chosen.category or chosen.urgency or by in (Group.DEPARTMENT, Group.CATEGORY)
+    by_place = chosen.street or chosen.community or by in (Group.STREET, Group.COMMUNITY) or not reach.everything
+    finer = chosen.grid or by is Group.GRID or reach.grids or reach.people or reach.departments
+    if finer or (by_subject and by_place) or not sums.whole_days(chosen.begin, chosen.end):
+        return None
+    return "subject" if by_subject else "place"
+
+
+def _narrow(where: Where, chosen: Selection, reach: Reach) -> str:
+    """What of the selection is not its period, as the sums, their changes and the cases have it alike."""
+    found = [
+        f"f.{column} = {where.place(value)}"
+        for column, value in (
+            ("street", chosen.street), ("community", chosen.community), ("grid", chosen.grid),
+            ("lead", chosen.department), ("category", chosen.category), ("urgency", chosen.urgency),
+        )
+        if value is not None
+    ]  # fmt: skip
+    reached = Where(where.values)
+    within(reached, reach)
+    return " and ".join([*found, *reached.conditions]) or "true"
+
+
+async def _add_sums(
+    conn: Connection,
+    codes: Sequence[str],
+    sources: Sequence[_Source],
+    total: _Sums,
+    groups: dict[str | None, _Sums],
+    months: dict[str, _Sums],
+) -> None:
+    def columns(source: _Source) -> str:
+        return ", ".join(
+            f"{source.times} * ({source.counted[code].base}) as b_{code},"
+            f" {source.times} * ({source.counted[code].hit}) as h_{code}"
+            for code in codes
+        )
+
+    where = Where()
+    rows = " union all ".join(
+        f"(select {each.unit} as unit, {each.month} as month, {columns(each)} from {each.rows(where)})"
+        for each in sources
+    )
+    added = ", ".join(f"sum(b_{code}) as b_{code}, sum(h_{code}) as h_{code}" for code in codes)
+    found = await fetch(
+        conn,
+        f"""
+        select grouping(month) as of_unit, unit, month, {added}
+        from ({rows}) r
+        group by grouping sets ((unit), (month))
+        """,
+        where.values,
+    )
+    for row in found:
+        if row["of_unit"]:
+            places = [groups.setdefault(row["unit"], _Sums())]
+        else:
+            month = f"{row['month'] // 100:04}-{row['month'] % 100:02}"
+            places = [total, months.setdefault(month, _Sums())]
+        for code in codes:
+            for place in places:
+                place.add(code, row[f"b_{code}"], row[f"h_{code}"])
+
+
+async def _add_apart(conn: Connection, codes: Sequence[str], sources: Sequence[_Source], total: _Sums) -> None:
     if not codes:
         return
-    reasons = ", ".join(f"{_COUNTED[code].apart} as a_{code}" for code in codes)
-    places = ", ".join(str(number + 1) for number in range(len(codes)))
-    rows = await conn.fetch(
-        f"select {reasons}, count(*) as cases from case_figure f {where.sql} group by {places}", *where.values
+    # How many cases of a source stand apart, as one row; the reasons are columns, as in the sums.
+    where = Where()
+    pairs = [(code, reason) for code in codes for reason in _REASONS[code]]
+    rows = " union all ".join(
+        "(select "
+        + ", ".join(_apart(each, code, reason, number) for number, (code, reason) in enumerate(pairs))
+        + f" from {each.rows(where)})"
+        for each in sources
     )
-    for row in rows:
-        for code in codes:
-            if (reason := row[f"a_{code}"]) is not None:
-                apart = total.apart[code]
-                apart[reason] = apart.get(reason, 0) + row["cases"]
+    added = ", ".join(f"sum(r{number}) as r{number}" for number in range(len(pairs)))
+    row = (await fetch(conn, f"select {added} from ({rows}) r", where.values))[0]
+    for number, (code, reason) in enumerate(pairs):
+        total.apart.setdefault(code, {})[reason] = int(row[f"r{number}"] or 0)
+
+
+def _apart(source: _Source, code: str, reason: str, number: int) -> str:
+    column = _REASONS[code][reason] if source.counted is _SUMMED else f"(({source.counted[code].apart}) = '{reason}')"
+    cast = "" if source.counted is _SUMMED else "::int"
+    return f"coalesce(sum({source.times} * ({column}{cast})), 0) as r{number}"
 
 
 async def one_figure(conn: Connection, code: str, chosen: Selection, *, reach: Reach = EVERYTHING) -> Figure:
     """One figure of the selection. Raises ``Refused`` ``stats.unknown_measure``."""
-    measure, counted = measure_of(code), _COUNTED[code]
-    where = _selected(chosen, _MOMENT[measure.basis], reach)
-    row = await conn.fetchrow(
-        f"select coalesce(sum({counted.base}), 0) as base, coalesce(sum({counted.hit}), 0) as hit"
-        f" from case_figure f {where.sql}",
-        *where.values,
-    )
-    apart = await conn.fetch(
-        f"select {counted.apart} as reason, count(*) as cases from case_figure f {where.sql} group by 1 order by 1",
-        *where.values,
-    )
-    assert row is not None
-    reasons = {each["reason"]: each["cases"] for each in apart if each["reason"] is not None}
-    return Figure(measure=code, base=row["base"], hit=row["hit"], apart=reasons)
+    measure_of(code)
+    return (await table(conn, chosen, reach=reach, only=(code,))).total[code]
 
 
 def measure_of(code: str) -> Measure:
@@ -375,7 +540,7 @@ class LedgerColumn(StrEnum):
     SETTLED = "settled"
 
 
-_LEDGER_MOMENT = {each: f"f.{each.value}_at" for each in LedgerColumn}
+_AT = {each: f"f.{each.value}_at" for each in LedgerColumn}
 
 
 class LedgerLine(Frozen):
@@ -394,28 +559,48 @@ async def open_ledger(
 ) -> list[LedgerLine]:
     """The open ledger of a period, community by community; each column counts by the moment of its own fact."""
     where = Where()
-    within(where, reach)
-    first = len(where.values) + 1
-    inside = {each: f"{moment} >= ${first} and {moment} < ${first + 1}" for each, moment in _LEDGER_MOMENT.items()}
-    counts = ", ".join(f"count(*) filter (where {test}) as {each}" for each, test in inside.items())
-    where.add(
-        "(" + " or ".join(f"({moment} >= {{0}} and {moment} < {{1}})" for moment in _LEDGER_MOMENT.values()) + ")",
-        begin,
-        end,
-    )
-    rows = await conn.fetch(
-        f"""
-        select f.community, {counts},
-            count(*) filter (where {inside[LedgerColumn.REGISTERED]} and f.settled_at is null
-                and f.handling <> 'ended' and f.response <> 'ended') as open
-        from case_figure f
-        {where.sql}
-        group by f.community
-        order by f.community nulls last
-        """,
-        *where.values,
-    )
+    rows = await fetch(conn, await _ledger_lines(conn, Selection(begin=begin, end=end), reach, where), where.values)
     return [LedgerLine(**row) for row in rows]
+
+
+_UNSETTLED = "f.settled_at is null and f.handling <> 'ended' and f.response <> 'ended'"
+
+
+async def _ledger_lines(conn: Connection, chosen: Selection, reach: Reach, where: Where) -> str:
+    """The statement of the lines: from the sums where they answer for the whole period, else from the cases."""
+    spans = None
+    if _part(chosen, reach, Group.COMMUNITY) is not None:
+        spans = sums.spans(chosen.begin, chosen.end, await sums.first_day(conn))
+    if spans is None or spans.read:
+        inside = {each: sums.within(where, moment, [(chosen.begin, chosen.end)]) for each, moment in _AT.items()}
+        counts = ", ".join(f"count(*) filter (where {test}) as {each}" for each, test in inside.items())
+        return f"""
+            select f.community, {counts},
+                count(*) filter (where {inside[LedgerColumn.REGISTERED]} and {_UNSETTLED}) as open
+            from case_figure f
+            where ({" or ".join(inside.values())}) and {_narrow(where, chosen, reach)}
+            group by f.community
+            order by f.community nulls last
+        """
+    kept = " or ".join(f"({sums.kept(where, 'place', each.value, spans)})" for each in LedgerColumn)
+    moments = ", ".join(f"('{each}', {moment})" for each, moment in _AT.items())
+    counts = ", ".join(f"coalesce(sum(cases) filter (where basis = '{each}'), 0) as {each}" for each in LedgerColumn)
+    return f"""
+        select community, {counts}, coalesce(sum(standing) filter (where basis = 'registered'), 0) as open
+        from (
+            select f.community, f.basis, f.cases, f.standing
+            from figure_sum f
+            where ({kept}) and {_narrow(where, chosen, reach)}
+            union all
+            select f.community, m.basis, f.sign, f.sign * ({_UNSETTLED})::int
+            from figure_change f
+            cross join lateral (values {moments}) m (basis, at)
+            where {sums.within(where, "m.at", spans.kept)} and {_narrow(where, chosen, reach)}
+        ) lines
+        group by community
+        having sum(cases) <> 0
+        order by community nulls last
+    """
 
 
 class LedgerCase(Frozen):
@@ -445,7 +630,7 @@ async def ledger_cases(
 
     Raises ``Refused`` ``feed.bad_cursor``, ``field.invalid``.
     """
-    moment, limit, where = _LEDGER_MOMENT[column], bounded(limit), Where()
+    moment, limit, where = _AT[column], bounded(limit), Where()
     where.add(f"{moment} >= {{}} and {moment} < {{}}", begin, end)
     within(where, reach)
     if community is not None:
@@ -470,8 +655,24 @@ async def ledger_cases(
 
 
 async def uncounted(conn: Connection) -> bool:
-    """Whether there are cases without figures: those of an older release, before a rebuild."""
-    found: bool = await conn.fetchval("select (select count(*) from case_row) > (select count(*) from case_figure)")
+    """Whether there are cases without figures: those of an older release, before a rebuild.
+
+    Looks at the oldest and the youngest: what an upgrade leaves uncounted is among the former, and a rebuild goes on in
+    an order that has nothing to do with age.
+    """
+    found: bool = await conn.fetchval(
+        f"""
+        select exists (
+            select
+            from (
+                (select id from case_row order by registered_at, id limit {_LOOKED_AT})
+                union all
+                (select id from case_row order by registered_at desc, id desc limit {_LOOKED_AT})
+            ) looked_at
+            where not exists (select from case_figure f where f.id = looked_at.id)
+        )
+        """
+    )
     return found
 
 

@@ -39,19 +39,29 @@ class Where:
     """
 
     def __init__(self, values: list[Any] | None = None) -> None:
-        self._conditions: list[str] = []
+        self.conditions: list[str] = []
         self.values: list[Any] = [] if values is None else values
 
     def add(self, condition: str, *values: object) -> None:
         """Add a condition in which ``{}`` stand for the values."""
         places = [f"${len(self.values) + number}" for number in range(1, len(values) + 1)]
-        self._conditions.append(condition.format(*places))
+        self.conditions.append(condition.format(*places))
         self.values.extend(values)
+
+    def place(self, value: object) -> str:
+        """The place of one more value in the statement."""
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+    def beside(self) -> "Where":
+        """Further conditions for a statement with these: their values come first, what is added leaves these as they
+        are."""
+        return Where([*self.values])
 
     @property
     def sql(self) -> str:
         """The conditions as a statement has them; empty when there are none."""
-        return "where " + " and ".join(self._conditions) if self._conditions else ""
+        return "where " + " and ".join(self.conditions) if self.conditions else ""
 
 
 async def fetch(conn: Connection, statement: str, values: Sequence[Any]) -> list[asyncpg.Record]:

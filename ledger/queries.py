@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import asyncpg
 from pydantic import Field
 
 from domain.base import Frozen
@@ -26,6 +27,14 @@ from ledger.rows import CaseRow, ClockRow, TaskRow, WishRow
 
 WORDS_LIMIT, TERMS_LIMIT = 100, 8
 """Longest search in characters, and most words of it that are looked at."""
+
+WALKED = 3000
+"""Cases of a list whose texts a search reads one by one, in the order of the list, before it asks the index of words.
+
+Words that are found too seldom on the way to fill a page stand in less than about one case of sixty: so few that the
+index names all of them sooner than their order could be walked. Words that are found often never get there, and
+would have the index name a million.
+"""
 
 
 class Sort(StrEnum):
@@ -91,7 +100,7 @@ _ID = re.compile(r"case-[0-9a-z-]{1,60}|[0-9a-f][0-9a-f-]{3,40}")
 
 
 class _Cases(Where):
-    """The conditions of a list of cases, and the tables it is read from."""
+    """The conditions of a list of cases; what must stand in their texts is kept apart, in ``terms``."""
 
     def __init__(
         self,
@@ -100,7 +109,7 @@ class _Cases(Where):
         values: list[Any] | None = None,
     ) -> None:
         super().__init__(values)
-        self.source = "case_row c"
+        self.terms: list[str] = []
         self._within(reach)
         self._plain(filter)
         self._supervision(filter)
@@ -175,21 +184,9 @@ class _Cases(Where):
         if _ID.fullmatch(words):
             self._by_name(words)
         else:
-            self.source += " join case_text t on t.id = c.id"
-            self.add(" and ".join(self._terms(words)) or "false")
-
-    def _terms(self, words: str) -> list[str]:
-        return [condition for term in words.split()[:TERMS_LIMIT] for condition in self._term(plain(term))]
-
-    def _term(self, term: str) -> list[str]:
-        """The conditions for one word: its pairs find it by the index, the word itself decides."""
-        if not term:
-            return []
-        # One letter is looked up by itself, and pairs without their letters: who reckons how many rows there will be
-        # takes every further gram for a further condition. The sign-free ``strpos`` is the word as a whole.
-        self.values += [sorted(grams(term)) or [term], term]
-        number = len(self.values)
-        return [f"cjk_grams(t.plain) @> ${number - 1}::text[]", f"strpos(t.plain, ${number}::text) > 0"]
+            self.terms = [term for term in map(plain, words.split()[:TERMS_LIMIT]) if term]
+            if not self.terms:
+                self.add("false")
 
     def _by_name(self, name: str) -> None:
         """What looks like an id may be one, a number of another system, or just a number in a text."""
@@ -201,8 +198,29 @@ class _Cases(Where):
             f"select id from case_row where external_id = {is_called}",
         ]
         if not name.startswith("case-"):
-            ways.append("select t.id from case_text t where " + " and ".join(self._terms(name)))
+            words = [plain(name)]
+            ways.append(f"select t.id from case_text t where {_holds(self, words)} and {_indexed(self, words)}")
         self.add("c.id in (" + " union all ".join(ways) + ")")
+
+
+def _holds(where: Where, terms: Sequence[str]) -> str:
+    """That the text ``t`` holds every one of these words; the sign-free ``strpos`` is the word as a whole."""
+    return " and ".join(f"strpos(t.plain, {where.place(term)}::text) > 0" for term in terms)
+
+
+def _indexed(where: Where, terms: Sequence[str]) -> str:
+    """What the index of pairs knows of these words: all their pairs stand in the text ``t``, somewhere.
+
+    One letter is looked up by itself, and pairs without their letters: who reckons how many rows there will be
+    takes every further gram for a further condition.
+    """
+    wanted = (sorted(grams(term)) or [term] for term in terms)
+    return " and ".join(f"cjk_grams(t.plain) @> {where.place(each)}::text[]" for each in wanted)
+
+
+_MOMENT = {Sort.REGISTERED: "c.registered_at", Sort.DUE: "coalesce(c.due_at, 'infinity'::timestamptz)"}
+_DIRECTION = {Sort.REGISTERED: "desc", Sort.DUE: "asc"}
+_ORDER = {each: f"{_MOMENT[each]} {_DIRECTION[each]}, c.id {_DIRECTION[each]}" for each in Sort}
 
 
 async def list_cases(
@@ -221,30 +239,73 @@ async def list_cases(
     """
     where, limit = _Cases(filter or CaseFilter(), reach), bounded(limit)
     sort = Sort(sort)
+    order = _ORDER[sort]
     if sort is Sort.REGISTERED:
-        order = "c.registered_at desc, c.id desc"
         if cursor is not None:
             at, names = read_cursor(sort, cursor, 1)
             where.add("(c.registered_at, c.id) < ({}::timestamptz, {}::text)", at, names[0])
+    elif cursor is not None:
+        at, names = read_cursor(sort, cursor, 1)
+        where.add(
+            "(coalesce(c.due_at, 'infinity'::timestamptz), c.id)"
+            " > (coalesce({}::timestamptz, 'infinity'::timestamptz), {}::text)",
+            at,
+            names[0],
+        )
+    if where.terms:
+        found = await _search(conn, where, sort, limit + 1)
     else:
-        order = "coalesce(c.due_at, 'infinity'::timestamptz), c.id"
-        if cursor is not None:
-            at, names = read_cursor(sort, cursor, 1)
-            where.add(
-                "(coalesce(c.due_at, 'infinity'::timestamptz), c.id)"
-                " > (coalesce({}::timestamptz, 'infinity'::timestamptz), {}::text)",
-                at,
-                names[0],
-            )
-    found = await fetch(
-        conn, f"select c.* from {where.source} {where.sql} order by {order} limit {limit + 1}", where.values
-    )
+        found = await fetch(
+            conn, f"select c.* from case_row c {where.sql} order by {order} limit {limit + 1}", where.values
+        )
     rows = [CaseRow(**row) for row in found]
     return page_of(
         rows,
         limit,
         lambda row: write_cursor(sort, row.registered_at if sort is Sort.REGISTERED else row.due_at, row.id),
     )
+
+
+async def _search(conn: Connection, where: _Cases, sort: Sort, most: int) -> list[asyncpg.Record]:
+    """The first ``most`` cases of the list in whose texts all words stand.
+
+    By reading the texts of the first ``WALKED`` cases of the list; only where these neither fill the page nor are
+    all of it, by the index of words.
+    """
+    asked, order, moment = where.beside(), _ORDER[sort], _MOMENT[sort]
+    # The moment by name: by a column the server knows that what it walks through comes in order, and stops in time.
+    found = await fetch(
+        conn,
+        f"""
+        select w.*
+        from (select c.*, {moment} as moment from case_row c {where.sql} order by {order} limit {WALKED}) w
+        join case_text t on t.id = w.id
+        where {_holds(asked, where.terms)}
+        order by w.moment {_DIRECTION[sort]}, w.id {_DIRECTION[sort]}
+        limit {most}
+        """,
+        asked.values,
+    )
+    if len(found) == most or not await _is_longer(conn, where):
+        return found
+    asked = where.beside()
+    return await fetch(
+        conn,
+        f"""
+        with found as materialized (
+            select t.id from case_text t where {_holds(asked, where.terms)} and {_indexed(asked, where.terms)}
+        )
+        select c.* from found join case_row c on c.id = found.id {where.sql} order by {order} limit {most}
+        """,
+        asked.values,
+    )
+
+
+async def _is_longer(conn: Connection, where: _Cases) -> bool:
+    """Whether the list without its words has more cases than a search walks through."""
+    # Counted and not skipped: by an offset the server would make out the order of what nobody wants to see.
+    walked = f"select count(*) as cases from (select from case_row c {where.sql} limit {WALKED + 1}) found"
+    return bool((await fetch(conn, walked, where.values))[0]["cases"] > WALKED)
 
 
 async def count_cases(
@@ -262,12 +323,48 @@ async def count_cases(
 async def count_each(
     conn: Connection, filters: Mapping[str, CaseFilter], *, reach: Reach = EVERYTHING, at_most: int = PAGE_LIMIT
 ) -> dict[str, int]:
-    """``count_cases`` of several lists by their names, in one question to the server."""
+    """``count_cases`` of several lists by their names; those without words in one question to the server."""
     values: list[Any] = []
-    lists = [_Cases(each, reach, values) for each in filters.values()]
-    bounded_lists = (f"(select from {each.source} {each.sql} limit {int(at_most) + 1}) found" for each in lists)
-    found = await fetch(conn, "select " + ", ".join(f"(select count(*) from {each})" for each in bounded_lists), values)
-    return dict(zip(filters, map(int, found[0].values()), strict=True))
+    counted: dict[str, int] = {}
+    lists: dict[str, str] = {}
+    for name, each in filters.items():
+        if (alone := _Cases(each, reach)).terms:
+            counted[name] = await _count_found(conn, alone, at_most + 1)
+        else:
+            lists[name] = f"(select from case_row c {_Cases(each, reach, values).sql} limit {int(at_most) + 1}) found"
+    if lists:
+        statement = "select " + ", ".join(f"(select count(*) from {each})" for each in lists.values())
+        counted |= zip(lists, map(int, (await fetch(conn, statement, values))[0].values()), strict=True)
+    return {name: counted[name] for name in filters}
+
+
+async def _count_found(conn: Connection, where: _Cases, most: int) -> int:
+    """In how many cases of the list all words stand, counted up to ``most``; found as ``_search`` finds them."""
+    asked = where.beside()
+    walked = await fetch(
+        conn,
+        f"""
+        select count(*) as walked, count(t.id) as cases
+        from (select c.id from case_row c {where.sql} limit {WALKED}) c
+        left join case_text t on t.id = c.id and {_holds(asked, where.terms)}
+        """,
+        asked.values,
+    )
+    if walked[0]["walked"] < WALKED or walked[0]["cases"] >= most:
+        return min(int(walked[0]["cases"]), most)
+    asked = where.beside()
+    found = await fetch(
+        conn,
+        f"""
+        with found as materialized (
+            select t.id from case_text t where {_holds(asked, where.terms)} and {_indexed(asked, where.terms)}
+        )
+        select count(*) as cases
+        from (select from found join case_row c on c.id = found.id {where.sql} limit {most}) counted
+        """,
+        asked.values,
+    )
+    return int(found[0]["cases"])
 
 
 async def one_case(conn: Connection, id: str) -> CaseRow | None:  # noqa: A002 - the column is called so
@@ -405,8 +502,11 @@ async def counts_by_stage(
 ) -> dict[str, int]:
     """How many cases within ``reach`` stand in each stage; stages without a case are absent."""
     where = _Cases(filter or CaseFilter(), reach)
+    if where.terms:
+        words = f"select t.id from case_text t where {_holds(where, where.terms)} and {_indexed(where, where.terms)}"
+        where.add(f"c.id in ({words})")
     rows = await fetch(
-        conn, f"select c.stage, count(*) as cases from {where.source} {where.sql} group by c.stage", where.values
+        conn, f"select c.stage, count(*) as cases from case_row c {where.sql} group by c.stage", where.values
     )
     return {row["stage"]: row["cases"] for row in rows}
 
