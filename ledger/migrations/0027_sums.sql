@@ -190,6 +190,7 @@ $$;
 create function figures_fold(p_most integer) returns integer
 language plpgsql volatile security definer
 set search_path = public, pg_temp
+set work_mem = '64MB'
 as $$
 declare
     v_figures integer;
@@ -218,59 +219,84 @@ begin
         ) as moment (basis, at)
         where moment.at is not null
     ), placed as (
-        select c.*, span.unit, span.begins, side.*
+        select c.*, side.*
         from counted c
-        cross join lateral (values ('day', c.day), ('month', date_trunc('month', c.day)::date)) as span (unit, begins)
         cross join lateral (
             values
                 ('place', c.street, c.community, null, null, null),
                 ('subject', null, null, c.lead, c.category, c.urgency)
         ) as side (part, of_street, of_community, of_lead, of_category, of_urgency)
-        where (span.unit = 'month' or span.begins >= v_first)
-            -- The open ledger alone counts by the two other moments, and by community.
-            and (side.part = 'place' or c.basis in ('registered', 'settled'))
+        -- The open ledger alone counts by the two other moments, and by community.
+        where side.part = 'place' or c.basis in ('registered', 'settled')
+    ), by_day as (
+        select
+            part, basis, day, of_street as street, of_community as community, of_lead as lead, of_category as category,
+            of_urgency as urgency,
+            coalesce(sum(sign), 0) as cases,
+            coalesce(
+                sum(sign) filter (where settled_at is null and handling <> 'ended' and response <> 'ended'), 0
+            ) as standing,
+            coalesce(sum(sign) filter (where response = 'in_time'), 0) as response_in_time,
+            coalesce(sum(sign) filter (where response = 'late'), 0) as response_late,
+            coalesce(sum(sign) filter (where response = 'overdue'), 0) as response_overdue,
+            coalesce(sum(sign) filter (where response = 'missed'), 0) as response_missed,
+            coalesce(sum(sign) filter (where response = 'open'), 0) as response_open,
+            coalesce(sum(sign) filter (where response = 'not_dispatched'), 0) as response_not_dispatched,
+            coalesce(sum(sign) filter (where response = 'on_the_spot'), 0) as response_on_the_spot,
+            coalesce(sum(sign) filter (where response = 'ended'), 0) as response_ended,
+            coalesce(sum(sign) filter (where response = 'no_limit'), 0) as response_no_limit,
+            coalesce(sum(sign) filter (where handling = 'in_time'), 0) as handling_in_time,
+            coalesce(sum(sign) filter (where handling = 'late'), 0) as handling_late,
+            coalesce(sum(sign) filter (where handling = 'overdue'), 0) as handling_overdue,
+            coalesce(sum(sign) filter (where handling = 'missed'), 0) as handling_missed,
+            coalesce(sum(sign) filter (where handling = 'open'), 0) as handling_open,
+            coalesce(sum(sign) filter (where handling = 'not_dispatched'), 0) as handling_not_dispatched,
+            coalesce(sum(sign) filter (where handling = 'on_the_spot'), 0) as handling_on_the_spot,
+            coalesce(sum(sign) filter (where handling = 'ended'), 0) as handling_ended,
+            coalesce(sum(sign) filter (where handling = 'no_limit'), 0) as handling_no_limit,
+            coalesce(sum(sign) filter (where solved), 0) as solved_yes,
+            coalesce(sum(sign) filter (where not solved), 0) as solved_no,
+            coalesce(sum(sign) filter (where satisfaction = 'very_satisfied'), 0) as very_satisfied,
+            coalesce(sum(sign) filter (where satisfaction = 'satisfied'), 0) as satisfied,
+            coalesce(sum(sign) filter (where satisfaction = 'fair'), 0) as fair,
+            coalesce(sum(sign) filter (where satisfaction = 'dissatisfied'), 0) as dissatisfied,
+            coalesce(sum(sign) filter (where satisfaction = 'very_dissatisfied'), 0) as very_dissatisfied,
+            coalesce(sum(sign) filter (where finished_once), 0) as finished_once,
+            coalesce(sum(sign) filter (where reworks = 0 and reopenings = 0), 0) as never_again,
+            coalesce(sum(sign * dispatches), 0) as dispatches,
+            coalesce(sum(sign * misdirected), 0) as misdirected,
+            coalesce(sum(sign * returns), 0) as returns,
+            coalesce(sum(sign * reworks), 0) as reworks,
+            coalesce(sum(sign * urges), 0) as urges,
+            coalesce(sum(sign * urgings), 0) as urgings,
+            coalesce(sum(sign * orders), 0) as orders
+        from placed
+        group by part, basis, day, of_street, of_community, of_lead, of_category, of_urgency
     ), summed as (
         insert into figure_sum as s
         select
-            part, basis, unit, begins, of_street, of_community, of_lead, of_category, of_urgency,
-            coalesce(sum(sign), 0),
-            coalesce(sum(sign) filter (where settled_at is null and handling <> 'ended' and response <> 'ended'), 0),
-            coalesce(sum(sign) filter (where response = 'in_time'), 0),
-            coalesce(sum(sign) filter (where response = 'late'), 0),
-            coalesce(sum(sign) filter (where response = 'overdue'), 0),
-            coalesce(sum(sign) filter (where response = 'missed'), 0),
-            coalesce(sum(sign) filter (where response = 'open'), 0),
-            coalesce(sum(sign) filter (where response = 'not_dispatched'), 0),
-            coalesce(sum(sign) filter (where response = 'on_the_spot'), 0),
-            coalesce(sum(sign) filter (where response = 'ended'), 0),
-            coalesce(sum(sign) filter (where response = 'no_limit'), 0),
-            coalesce(sum(sign) filter (where handling = 'in_time'), 0),
-            coalesce(sum(sign) filter (where handling = 'late'), 0),
-            coalesce(sum(sign) filter (where handling = 'overdue'), 0),
-            coalesce(sum(sign) filter (where handling = 'missed'), 0),
-            coalesce(sum(sign) filter (where handling = 'open'), 0),
-            coalesce(sum(sign) filter (where handling = 'not_dispatched'), 0),
-            coalesce(sum(sign) filter (where handling = 'on_the_spot'), 0),
-            coalesce(sum(sign) filter (where handling = 'ended'), 0),
-            coalesce(sum(sign) filter (where handling = 'no_limit'), 0),
-            coalesce(sum(sign) filter (where solved), 0),
-            coalesce(sum(sign) filter (where not solved), 0),
-            coalesce(sum(sign) filter (where satisfaction = 'very_satisfied'), 0),
-            coalesce(sum(sign) filter (where satisfaction = 'satisfied'), 0),
-            coalesce(sum(sign) filter (where satisfaction = 'fair'), 0),
-            coalesce(sum(sign) filter (where satisfaction = 'dissatisfied'), 0),
-            coalesce(sum(sign) filter (where satisfaction = 'very_dissatisfied'), 0),
-            coalesce(sum(sign) filter (where finished_once), 0),
-            coalesce(sum(sign) filter (where reworks = 0 and reopenings = 0), 0),
-            coalesce(sum(sign * dispatches), 0),
-            coalesce(sum(sign * misdirected), 0),
-            coalesce(sum(sign * returns), 0),
-            coalesce(sum(sign * reworks), 0),
-            coalesce(sum(sign * urges), 0),
-            coalesce(sum(sign * urgings), 0),
-            coalesce(sum(sign * orders), 0)
-        from placed
-        group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+            part, basis, 'day', day, street, community, lead, category, urgency,
+            cases, standing, response_in_time, response_late, response_overdue, response_missed, response_open,
+            response_not_dispatched, response_on_the_spot, response_ended, response_no_limit, handling_in_time,
+            handling_late, handling_overdue, handling_missed, handling_open, handling_not_dispatched,
+            handling_on_the_spot, handling_ended, handling_no_limit, solved_yes, solved_no, very_satisfied,
+            satisfied, fair, dissatisfied, very_dissatisfied, finished_once, never_again, dispatches, misdirected,
+            returns, reworks, urges, urgings, orders
+        from by_day
+        where day >= v_first
+        union all
+        select
+            part, basis, 'month', date_trunc('month', day)::date, street, community, lead, category, urgency,
+            sum(cases), sum(standing), sum(response_in_time), sum(response_late), sum(response_overdue),
+            sum(response_missed), sum(response_open), sum(response_not_dispatched), sum(response_on_the_spot),
+            sum(response_ended), sum(response_no_limit), sum(handling_in_time), sum(handling_late),
+            sum(handling_overdue), sum(handling_missed), sum(handling_open), sum(handling_not_dispatched),
+            sum(handling_on_the_spot), sum(handling_ended), sum(handling_no_limit), sum(solved_yes), sum(solved_no),
+            sum(very_satisfied), sum(satisfied), sum(fair), sum(dissatisfied), sum(very_dissatisfied),
+            sum(finished_once), sum(never_again), sum(dispatches), sum(misdirected), sum(returns), sum(reworks),
+            sum(urges), sum(urgings), sum(orders)
+        from by_day
+        group by part, basis, date_trunc('month', day), street, community, lead, category, urgency
         on conflict (part, basis, unit, begins, street, community, lead, category, urgency) do update set
             cases = s.cases + excluded.cases,
             standing = s.standing + excluded.standing,
@@ -336,8 +362,27 @@ begin
 end
 $$;
 
--- Makes the lines of what there is already, with the triggers that go on from there: a second or two for a million
--- cases, in which acts wait. Folding them is the business of the round, and nobody waits for it.
+-- Makes the lines of all there is, and no sums: those are folded afterwards.
+create function figures_anew() returns void
+language sql volatile security definer
+set search_path = public, pg_temp
+begin atomic
+    delete from figure_change;
+    delete from figure_sum;
+    delete from open_change;
+    delete from open_sum;
+    insert into figure_change
+    select
+        1, street, community, category, urgency, lead, response, handling, finished_once, dispatches, misdirected,
+        returns, reworks, reopenings, urges, urgings, orders, satisfaction, solved, registered_at, struck_off_at,
+        published_at, settled_at, registered_month, settled_month
+    from case_figure;
+    insert into open_change
+    select 1, community, lead, light, office_day(due_at) from case_row where not finished and settled_at is null;
+end;
+
+-- The triggers, and the lines of what there is already: some seconds for a million cases, in which acts wait. Folding
+-- these lines is the business of the round, and nobody waits for it.
 create trigger figure_new after insert or delete on case_figure
     for each row execute function figure_changed();
 create trigger figure_changed after update on case_figure
@@ -359,15 +404,7 @@ create trigger open_changed after update on case_row
 create trigger open_emptied after truncate on case_row
     for each statement execute function open_emptied();
 
-insert into figure_change
-select
-    1, street, community, category, urgency, lead, response, handling, finished_once, dispatches, misdirected, returns,
-    reworks, reopenings, urges, urgings, orders, satisfaction, solved, registered_at, struck_off_at, published_at,
-    settled_at, registered_month, settled_month
-from case_figure;
-
-insert into open_change
-select 1, community, lead, light, office_day(due_at) from case_row where not finished and settled_at is null;
+select figures_anew();
 
 grant select on figure_change, figure_sum, open_change, open_sum to bihuan_app;
 revoke all on function figure_changed() from public;
@@ -375,4 +412,5 @@ revoke all on function figure_emptied() from public;
 revoke all on function open_changed() from public;
 revoke all on function open_emptied() from public;
 revoke all on function figures_fold(integer) from public;
+revoke all on function figures_anew() from public;
 grant execute on function figures_fold(integer) to bihuan_app;

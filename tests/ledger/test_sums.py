@@ -8,7 +8,7 @@ import asyncpg
 from domain.rights import EVERYTHING, Reach
 from ledger.board import office_midnight, read_board
 from ledger.figures import Group, Selection, Table, open_ledger, table
-from ledger.sums import fold
+from ledger.sums import count_anew, fold
 from tests.ledger.figure_rows import END, fill
 
 ALL_BY_CASES = Reach(people=frozenset(f"p-{number}" for number in range(1, 6)))
@@ -92,6 +92,10 @@ async def test_sums_and_cases_give_the_same_figures_before_between_and_after_fol
     await _agree(conn)
     while await fold(conn):
         continue
+    await _agree(conn)
+
+    await conn.execute("delete from figure_sum")
+    await count_anew(conn)
     await _agree(conn)
 
 
