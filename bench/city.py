@@ -1,8 +1,9 @@
-"""``python -m bench.city``: a ledger of a whole city: how long it takes to fill and to rebuild, and how large it is.
+"""``python -m bench.city``: a ledger of a whole city: how long it takes to fill, read and rebuild, how large it is.
 
 Owns the order of the steps and the bars: a city of a million requests is written, and all its read models are rebuilt,
-within a quarter of an hour each, and in proportion for a smaller one. ``--folder`` keeps the city (about 30 GB for a
-million requests), and a second run on it measures without filling again. The exit code is 0 when every bar is reached.
+within a quarter of an hour each, and in proportion for a smaller one; what is read keeps the bars of
+``bench.reading``. ``--folder`` keeps the city (about 30 GB for a million requests), and a second run on it measures
+without filling again. The exit code is 0 when every bar is reached.
 """
 
 import argparse
@@ -19,8 +20,9 @@ from typing import Any
 
 import asyncpg
 
+from bench import reading
 from bench.meters import Meter
-from bench.results import hand_out, say
+from bench.results import hand_out, keep, say
 from console.city.building import build
 from console.instance import prepare_ledger
 from ledger.rebuild import rebuild
@@ -35,6 +37,9 @@ SEED_BAR_US = REBUILD_BAR_US = 900
 """Microseconds for each request: a quarter of an hour for a million."""
 
 CASES = 20_000
+
+READ_TIMES = 20
+"""How often each question of reading is asked."""
 
 Section = dict[str, Any]
 
@@ -146,7 +151,19 @@ async def rebuild_all(place: Place) -> Section:
     return {"streams": done.streams, "rows": done.rows, "differences": len(done.differences), **found}
 
 
-STEPS: Mapping[str, Step] = {"seed": seed, "sizes": sizes, "rebuild": rebuild_all}
+async def read(place: Place) -> Section:
+    """What it takes to read from it: lists, search, one case as of an instant, statistics, the board."""
+    conn: asyncpg.Connection = await asyncpg.connect(place.dsn)
+    try:
+        known, found = await reading.measure(conn, READ_TIMES)
+    finally:
+        await conn.close()
+    whole = reading.as_object(known, found)
+    keep("reading", whole)
+    return {key: whole[key] for key in ("open", "passed", "kinds")}
+
+
+STEPS: Mapping[str, Step] = {"seed": seed, "sizes": sizes, "read": read, "rebuild": rebuild_all}
 """What is measured, in this order."""
 
 

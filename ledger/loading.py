@@ -15,7 +15,7 @@ import asyncpg
 
 from domain.base import Frozen
 from ledger.log import Connection
-from ledger.sums import count_anew
+from ledger.sums import count_anew, has_sums
 
 LEFT_OUT = frozenset({"schema_version", "feed_line", "session"})
 """Tables whose rows belong to one database: its migrations, its feed, and who is signed in at this moment."""
@@ -128,7 +128,7 @@ class Loading:
                     await _begin_line(conn)
                 for table, trigger, mode in triggers:
                     await conn.execute(f'alter table "{table}" enable {mode}trigger "{trigger}"')
-                if {"case_row", "case_figure"} & set(names):
+                if {"case_row", "case_figure"} & set(names) and (only is not None or not await has_sums(conn)):
                     await count_anew(conn)
             await conn.execute("analyze")
 

@@ -107,11 +107,25 @@ async def fold(conn: Connection, most: int = FOLDED) -> int:
     return int(await conn.fetchval("select figures_fold($1)", most))
 
 
+async def has_sums(conn: Connection) -> bool:
+    """Whether there are sums, or lines for them: a copy of a whole ledger brings its own along."""
+    if not await _knows_sums(conn):
+        return False
+    tables = ("figure_sum", "figure_change", "open_sum", "open_change")
+    found: bool = await conn.fetchval("select " + " or ".join(f"exists (select from {name})" for name in tables))
+    return found
+
+
+async def _knows_sums(conn: Connection) -> bool:
+    found: bool = await conn.fetchval("select to_regprocedure('figures_anew()') is not null")
+    return found
+
+
 async def count_anew(conn: Connection) -> None:
     """Make the sums anew out of all cases, as their owner: after rows came by a way that no trigger saw.
 
     Within the transaction in which they came, or while nobody acts. Does nothing where the schema is too old for sums.
     """
-    if await conn.fetchval("select to_regprocedure('figures_anew()') is not null"):
+    if await _knows_sums(conn):
         await conn.execute("select figures_anew()")
         await conn.execute("select figures_fold(2147483647)")
