@@ -1,0 +1,89 @@
+"""Lists longer than a search walks through, and which index each list is read by."""
+
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from domain.rights import EVERYTHING, Reach
+from ledger.log import canonical
+from ledger.queries import WALKED, CaseFilter, Sort, count_cases, list_cases
+from ledger.rows import CaseRow
+
+BEGIN = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)
+STREET = Reach(streets=frozenset({"S1"}))
+
+
+def _case(number: int) -> CaseRow:
+    at = BEGIN + timedelta(minutes=number)
+    rare = "琉璃瓦" if number in (3, 50, WALKED) else ""
+    return CaseRow(
+        id=f"case-{number * 7919 % 100_003:08x}", seq=1, stage="handling", title=f"{number % 90}号楼噪音",
+        text=f"居民反映{rare}", street=f"S{number % 2}", community=f"C{number % 4}", grid=f"G{number % 8}",
+        category=f"K{number % 3}", registered_at=at, updated_at=at, departments=(f"D{number % 5}",),
+        lead=f"D{number % 5}", light="red" if number % 7 else "green",
+        due_at=at + timedelta(minutes=number * 31 % 997) if number % 10 else None,
+    )  # fmt: skip
+
+
+async def _write(conn: asyncpg.Connection, count: int) -> list[CaseRow]:
+    cases = [_case(number) for number in range(count)]
+    rows = {"case_row": [each.model_dump(mode="json") for each in cases]}
+    await conn.execute("select ledger_rows($1::text::jsonb)", canonical(rows))
+    await conn.execute("analyze case_row, case_text")
+    return cases
+
+
+async def test_a_search_finds_the_same_by_walking_and_by_the_index(conn: asyncpg.Connection) -> None:
+    cases = await _write(conn, WALKED * 2 + 100)
+
+    for words, reach in (("琉璃瓦", EVERYTHING), ("瓦 噪音", STREET), ("17号楼", EVERYTHING), ("噪音", STREET)):
+        wanted = [
+            case
+            for case in cases
+            if all(word in f"{case.title} {case.text}" for word in words.split())
+            and (reach.everything or case.street in reach.streets)
+        ]
+        assert await count_cases(conn, CaseFilter(q=words), reach=reach, at_most=5000) == len(wanted)
+        for sort in Sort:
+            if sort is Sort.DUE:
+                wanted.sort(key=lambda each: (each.due_at or datetime.max.replace(tzinfo=UTC), each.id))
+            else:
+                wanted.sort(key=lambda each: (each.registered_at, each.id), reverse=True)
+            found, cursor = list[str](), None
+            for _ in range(3):
+                page = await list_cases(conn, CaseFilter(q=words), reach=reach, sort=sort, limit=30, cursor=cursor)
+                found += [row.id for row in page.items]
+                if (cursor := page.next) is None:
+                    break
+            assert found == [each.id for each in wanted[:90]]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reach", "sort", "index"),
+    [
+        (CaseFilter(), EVERYTHING, Sort.REGISTERED, "case_row_registered"),
+        (CaseFilter(), EVERYTHING, Sort.DUE, "case_row_due"),
+        (CaseFilter(finished=False), EVERYTHING, Sort.DUE, "case_row_open_due"),
+        (CaseFilter(), STREET, Sort.REGISTERED, "case_row_street"),
+        (CaseFilter(), STREET, Sort.DUE, "case_row_street_due"),
+        (CaseFilter(), Reach(communities=frozenset({"C1"})), Sort.REGISTERED, "case_row_community"),
+        (CaseFilter(), Reach(grids=frozenset({"G1"})), Sort.REGISTERED, "case_row_grid"),
+        (CaseFilter(category="K1"), EVERYTHING, Sort.REGISTERED, "case_row_category"),
+        (CaseFilter(q="琉璃瓦"), STREET, Sort.DUE, "case_row_street_due"),
+    ],
+)
+async def test_each_list_is_read_in_the_order_of_an_index(
+    conn: asyncpg.Connection, wanted: CaseFilter, reach: Reach, sort: Sort, index: str
+) -> None:
+    await _write(conn, 300)
+    # So few rows are read in one go by themselves; and what is not in order would have to be sorted.
+    await conn.execute("set enable_seqscan = off; set enable_sort = off; set enable_bitmapscan = off")
+    used = "select idx_scan from pg_stat_user_indexes where indexrelname = $1"
+    await conn.execute("select pg_stat_force_next_flush()")
+    before = await conn.fetchval(used, index)
+
+    await list_cases(conn, wanted, reach=reach, sort=sort)
+
+    await conn.execute("select pg_stat_force_next_flush()")
+    assert await conn.fetchval(used, index) > before
