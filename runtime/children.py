@@ -7,6 +7,7 @@ an earlier one left running. Must not know what the programs are.
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +28,9 @@ log = get_logger(__name__)
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _POLL = 0.05
-_LOG_LIMIT = 20 * 1024 * 1024
+LOG_LIMIT = 20 * 1024 * 1024
+"""Bytes beyond which a log makes room. Its one predecessor is as large, and both grow until somebody looks again."""
+
 # Between reading the clock of the machine and of a process there is rounding, and the clock may be set.
 _SAME_START = 2.0
 
@@ -190,9 +193,31 @@ async def _ends(process: subprocess.Popen[bytes], within: timedelta) -> bool:
 
 def _open_log(path: Path) -> BinaryIO:
     """Open a log for appending, 0600; one that has grown large makes room and keeps one predecessor."""
-    if path.exists() and path.stat().st_size > _LOG_LIMIT:
-        path.replace(path.with_suffix(".log.1"))
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+    make_room(path)
+    return _open_private(path, os.O_APPEND)
+
+
+def make_room(log: Path, limit: int = LOG_LIMIT) -> bool:
+    """Empty a log that has grown beyond ``limit`` bytes and keep what it held as its one predecessor; whether it had.
+
+    Whoever writes it goes on, for all append; lines written between the last look and the emptying, microseconds, are
+    lost. Raises ``OSError`` when there is no room for a copy; the log is as it was then.
+    """
+    if not log.exists() or log.stat().st_size <= limit:
+        return False
+    draft = log.with_suffix(".log.new")
+    try:
+        with log.open("rb") as source, _open_private(draft, os.O_TRUNC) as kept:
+            shutil.copyfileobj(source, kept)
+            os.truncate(log, 0)
+        draft.replace(log.with_suffix(".log.1"))
+    finally:
+        draft.unlink(missing_ok=True)
+    return True
+
+
+def _open_private(path: Path, how: int) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600), "ab" if how == os.O_APPEND else "wb")
 
 
 class Roll:

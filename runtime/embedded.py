@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Self
 
 from domain.errors import Refused
-from runtime.children import Child, ChildSpec, Roll
-from runtime.endpoints import Endpoints, remove_endpoints, write_endpoints
+from runtime.children import Child, ChildSpec, Roll, make_room
+from runtime.endpoints import Endpoints, remove_endpoints, write_endpoints, write_private
 from runtime.logging import get_logger
 from runtime.postgres import DATABASE, EmbeddedPostgres
 from runtime.temporal_server import EmbeddedTemporal
@@ -36,6 +36,7 @@ _LONGEST_PAUSE = 10.0
 # A child that has lived this long was well: its next death starts again with the shortest pause. Long pauses are for
 # what dies as soon as it is started; to start something every ten seconds does no harm.
 _WELL_AFTER = 10.0
+_LOGS_EVERY = 30.0
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -100,6 +101,7 @@ class Instance:
             self.ended_violently = await self._roll.end_leftovers()
             remove_endpoints(self.data)
             self._endpoints = await self._start_all()
+            self._watch(self._keep_logs_small(), "keep logs small")
             write_endpoints(self.data, self._endpoints)
         except BaseException:
             await self._undo()
@@ -186,9 +188,23 @@ class Instance:
     async def _start_child(self, child: Child) -> None:
         await child.start(self._write_roll)
         log.info("child_started", child=child.name, pid=child.pid)
-        watcher = asyncio.create_task(self._keep_alive(child), name=f"keep {child.name} alive")
+        self._watch(self._keep_alive(child), f"keep {child.name} alive")
+
+    def _watch(self, work: Coroutine[None, None, None], name: str) -> None:
+        watcher = asyncio.create_task(work, name=name)
         watcher.add_done_callback(_report_end)
         self._watchers.append(watcher)
+
+    async def _keep_logs_small(self) -> None:
+        """Let logs make room while their children go on: one that runs for years is never opened anew."""
+        while True:
+            await asyncio.sleep(_LOGS_EVERY)
+            for child in self._children:
+                try:
+                    if await asyncio.to_thread(make_room, child.log_file):
+                        log.info("log_made_room", child=child.name, log=str(child.log_file))
+                except OSError as error:
+                    log.warning("log_not_made_room", child=child.name, error=type(error).__name__)
 
     async def _keep_alive(self, child: Child) -> None:
         pause = _FIRST_PAUSE
@@ -286,7 +302,8 @@ def say_ready() -> None:
     """Tell the instance that started this process that it is ready; nothing happens in a process started otherwise."""
     path = os.environ.get("BIHUAN_READY_FILE")
     if path:
-        Path(path).write_text(f"{os.getpid()}\n", encoding="ascii")
+        # In one step: whoever sees the file sees what it says.
+        write_private(Path(path), f"{os.getpid()}\n")
 
 
 def _report_end(watcher: asyncio.Task[None]) -> None:
