@@ -1198,6 +1198,10 @@ CATALOGUE: dict[str, Entry] = {
         "该办理进程正在停止。", "请等待其他办理进程接手，或重新启动它。",
         "This worker is stopping.", "Others take over; start it again if it is needed.",
     ),
+    "console.stopping": Entry(
+        "该网页进程正在停止。", "请等待其他网页进程接手，或重新启动它。",
+        "This console is stopping.", "Others take over; start it again if it is needed.",
+    ),
     "worker.not_polling": Entry(
         "该办理进程没有在领取任务。", "请查看其日志和 Temporal 的连接；必要时重新启动。",
         "This worker does not ask for work.", "Look at its log and the connection to Temporal; restart it if need be.",

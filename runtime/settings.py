@@ -166,6 +166,11 @@ class Settings(BaseSettings):
         le=10_000,
         description="Openings a second that one console takes from programs; people never wait for their turn",
     )
+    drain: Span = Field(
+        default=timedelta(0),
+        le=timedelta(minutes=5),
+        description="How long a console that is told to stop goes on answering, not ready, until proxies let go of it",
+    )
     pool_size: int = Field(default=10, ge=1, le=100, description="PostgreSQL connections of one worker or console")
     worker_deployment: str | None = Field(
         default=None,

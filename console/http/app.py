@@ -119,5 +119,12 @@ def make_app(
             app.include_router(router, prefix="/api/v1", dependencies=[Depends(paced), Depends(asked_well)])
     # The last tenth of the size would cost more time than a query.
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=3)
-    app.add_middleware(Guard, site=site, mistake=problems.mistake, tally=Tally(metrics), tracing=tracing)
+    app.add_middleware(
+        Guard,
+        site=site,
+        mistake=problems.mistake,
+        tally=Tally(metrics),
+        tracing=tracing,
+        leaving=lambda: office.leaving,
+    )
     return app

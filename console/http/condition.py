@@ -12,7 +12,11 @@ from runtime.telemetry import Check
 
 
 def checks_of(office: Office) -> Mapping[str, Check]:
-    """Ledger, its schema, and Temporal."""
+    """That it is to stay, ledger, its schema, and Temporal."""
+
+    async def staying() -> None:
+        if office.leaving:
+            raise Refused("console.stopping")
 
     async def ledger() -> None:
         async with office.pool.acquire() as conn:
@@ -26,4 +30,4 @@ def checks_of(office: Office) -> Mapping[str, Check]:
         if not await office.desk.is_reachable():
             raise Refused("temporal.unreachable", address="")
 
-    return {"ledger": ledger, "schema": schema, "temporal": temporal}
+    return {"staying": staying, "ledger": ledger, "schema": schema, "temporal": temporal}

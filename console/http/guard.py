@@ -74,10 +74,16 @@ class Guard:
     """The outermost layer of the application."""
 
     def __init__(
-        self, app: ASGIApp, site: Site, mistake: Mistake, tally: Tally | None = None, tracing: Tracing = UNTRACED
+        self,
+        app: ASGIApp,
+        site: Site,
+        mistake: Mistake,
+        tally: Tally | None = None,
+        tracing: Tracing = UNTRACED,
+        leaving: Callable[[], bool] = lambda: False,
     ) -> None:
         self._app, self._site, self._mistake = app, site, mistake
-        self._tally, self._tracing = tally or Tally(OFF), tracing
+        self._tally, self._tracing, self._leaving = tally or Tally(OFF), tracing, leaving
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -102,12 +108,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 counted.answered(status)
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = number
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                if self._site.secure:
-                    headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+                self._head(MutableHeaders(scope=message), number)
             await send(message)
 
         async def guarded(message: Message) -> None:
@@ -136,6 +137,16 @@ class Guard:
             answered(route, status)
             took = round((time.perf_counter() - began) * 1000)
             log.info("request_answered", method=scope["method"], route=route, status=status, ms=took)
+
+    def _head(self, headers: MutableHeaders, number: str) -> None:
+        headers["X-Request-Id"] = number
+        for name, value in _HEADERS.items():
+            headers.setdefault(name, value)
+        if self._site.secure:
+            headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        if self._leaving():
+            # Whoever asks next opens a connection anew, and to another console.
+            headers["Connection"] = "close"
 
 
 _API = "/api/v1"

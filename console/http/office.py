@@ -33,6 +33,8 @@ class Office:
     key: MasterKey
     settings: Settings
     matrix: Matrix = MATRIX
+    leaving: bool = False
+    """Whether this console has been told to stop: it answers what comes, and says that it is not ready."""
     _worlds: Worlds = field(default_factory=Worlds)
 
     @cached_property

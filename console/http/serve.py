@@ -8,6 +8,7 @@ import asyncio
 import gc
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -15,8 +16,9 @@ from types import FrameType
 
 import asyncpg
 import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from console.board.news import News
 from console.carrying import stop_all
 from console.desk import Desk
 from console.http.app import make_app
@@ -47,6 +49,8 @@ ANSWER_WITHIN = timedelta(seconds=8)
 """How long a page waits for the answer to an act before it says that the act is on its way."""
 
 _BACKLOG = 200
+_SPEAKS_WITHIN = 1.0
+"""Seconds in which who connected before the end must have asked."""
 
 
 @asynccontextmanager
@@ -120,24 +124,105 @@ def watch_over(watch: Watch, office: Office) -> None:
     watch.metrics.count("bihuan_codec_failures_total", 0)
 
 
-class _Server(uvicorn.Server):
-    """A server that says when it is ready, and sends streams home when it is told to leave.
+class ConsoleServer(uvicorn.Server):
+    """A server that says when it is ready, and leaves without dropping anybody when it is told to.
 
-    Here and not in a handler of ours: while it serves, the server's own handlers are in force.
+    First it is not ready any more and ends every connection with the answer on it, for as long as ``drain`` says; then
+    it takes in who has knocked already, stops listening, and answers what is under way. A second signal ends the
+    first part at once. Here and not in a handler of ours: while it serves, the server's own handlers are in force.
     """
 
-    def __init__(self, config: uvicorn.Config, news: News) -> None:
+    def __init__(self, config: uvicorn.Config, office: Office) -> None:
         super().__init__(config)
-        self._news = news
+        self._office, self._drain = office, office.settings.drain.total_seconds()
+        self._leaves_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
-        self._news.close()
+        """Begin to leave; the second time, come to the end of it."""
+        if self._leaves_at is None and self._drain:
+            self._leaves_at = time.monotonic() + self._drain
+        else:
+            super().handle_exit(sig, frame)
+        self._office.leaving = True
+        self._office.news.close()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop serving."""
+        if self._leaves_at is not None and time.monotonic() >= self._leaves_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say that this console is ready."""
         await super().startup(sockets)
         settle()
         say_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, answer what is under way, and end."""
+        await self._take_in(sockets or [])
+        await super().shutdown(sockets)
+
+    async def _take_in(self, sockets: list[socket.socket]) -> None:
+        """Stop listening; who was connected by the system already is accepted, and waited for until they have asked.
+
+        A socket that is merely closed resets them: nobody could tell them from requests that were begun.
+        """
+        knocked: list[socket.socket] = []
+        for bound in sockets:
+            knocked += _accept_all(bound)
+        # Without a pause since the last look, so that nobody comes in between.
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        for each in knocked:
+            await loop.connect_accepted_socket(self._protocol, each)
+        deadline = time.monotonic() + _SPEAKS_WITHIN
+        while time.monotonic() < deadline and any(map(_is_silent, self.server_state.connections)):  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0.02)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return H11Protocol(self.config, self.server_state, self.lifespan.state)
+
+
+def _accept_all(bound: socket.socket) -> list[socket.socket]:
+    bound.setblocking(False)
+    found = []
+    while True:
+        try:
+            found.append(bound.accept()[0])
+        except BlockingIOError:
+            return found
+        except OSError as error:
+            # The one who knocked has gone, or there is no room for them.
+            log.info("connection_not_taken", kind=type(error).__name__)
+            return found
+
+
+def _is_silent(connection: object) -> bool:
+    """Whether nothing has been asked on this connection so far."""
+    return isinstance(connection, H11Protocol) and connection.cycle is None
+
+
+def make_server(app: ASGIApp, office: Office) -> ConsoleServer:
+    """The server of the console's application, as the office's settings say."""
+    return ConsoleServer(
+        uvicorn.Config(
+            app,
+            http=H11Protocol,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            proxy_headers=True,
+            forwarded_allow_ips=office.settings.trusted_proxies,
+            backlog=_BACKLOG,
+            h11_max_incomplete_event_size=32 * 1024,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=int(office.settings.graceful_shutdown.total_seconds()),
+        ),
+        office,
+    )
 
 
 def settle() -> None:
@@ -157,22 +242,7 @@ async def run() -> None:
             tracing(settings, "console") as traced,
             open_office(settings, watch=watch, traced=traced) as office,
         ):
-            server = _Server(
-                uvicorn.Config(
-                    make_app(office, site, metrics=watch.metrics, tracing=traced),
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    date_header=True,
-                    proxy_headers=True,
-                    forwarded_allow_ips=settings.trusted_proxies,
-                    backlog=_BACKLOG,
-                    h11_max_incomplete_event_size=32 * 1024,
-                    timeout_keep_alive=30,
-                    timeout_graceful_shutdown=int(settings.graceful_shutdown.total_seconds()),
-                ),
-                office.news,
-            )
+            server = make_server(make_app(office, site, metrics=watch.metrics, tracing=traced), office)
             # What the server puts back when it has served, and then raises the signal again.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, server.handle_exit)

@@ -54,6 +54,10 @@ def graceful(environment: Any) -> float:
     )
 
 
+def drain(environment: Any) -> float:
+    return Settings.load(drain=environment.get("BIHUAN_DRAIN", "0s")).drain / timedelta(seconds=1)
+
+
 def image_lines() -> str:
     return (DEPLOY / "image" / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
 
@@ -210,17 +214,29 @@ def test_proxy_and_console_take_bodies_of_the_same_size_and_nothing_holds_the_st
 def test_whoever_stops_a_process_waits_longer_than_the_process_does() -> None:
     for name, service in services().items():
         if service["image"].startswith("bihuan:"):
-            assert seconds(service["stop_grace_period"]) > graceful(service.get("environment", {})) + 10, name
+            given = service.get("environment", {})
+            assert seconds(service["stop_grace_period"]) > graceful(given) + drain(given) + 10, name
     for pod in pods():
-        if pod.kind == "Deployment":
-            pause = pod.container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
-            assert (
-                pod.spec["terminationGracePeriodSeconds"] > graceful(pod.environment) + pause + 5 or pod.name == "proxy"
-            )
+        if pod.kind == "Deployment" and pod.name != "proxy":
+            needed = graceful(pod.environment) + drain(pod.environment)
+            assert pod.spec["terminationGracePeriodSeconds"] > needed + 5
     for path in SYSTEMD.glob("*.service"):
         service = unit(path)["Service"]
         if "-m worker" in service["ExecStart"] or "console" in service["ExecStart"]:
-            assert seconds(service["TimeoutStopSec"]) > graceful(dict(service)) + 10, path.name
+            given = dict(word.split("=", 1) for word in service.get("Environment", "").split())
+            assert seconds(service["TimeoutStopSec"]) > graceful(given) + drain(given) + 10, path.name
+
+
+def test_a_console_answers_longer_than_the_proxy_keeps_an_idle_connection_to_it() -> None:
+    adapted = told(tool("caddy"), "adapt", "--adapter", "caddyfile", "--config", str(DEPLOY / "proxy" / "Caddyfile"))
+    (idle,) = re.findall(r'"idle_timeout":(\d+)', adapted.split('"transport"')[1])
+    consoles = [services()["console"]["environment"], *(pod.environment for pod in pods() if pod.name == "console")]
+    words = unit(SYSTEMD / "bihuan-console@.service")["Service"]["Environment"].split()
+    consoles.append(dict(word.split("=", 1) for word in words))
+
+    assert len(consoles) == 5
+    for given in consoles:
+        assert drain(given) > int(idle) / 1e9, given
 
 
 def test_a_pod_is_nobody_special_bounded_and_probed() -> None:
