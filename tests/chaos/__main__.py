@@ -13,10 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench.diary import History
 from runtime.leaving import leave
 from runtime.logging import set_up_logging
 from tests.chaos.dump import Ledger
-from tests.chaos.history import History
 from tests.chaos.play import Report, play, report_on, told
 from tests.chaos.recovery import measure
 

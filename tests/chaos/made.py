@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from bench.diary import History
 from domain.parsing import parse_command
 from domain.people import SYSTEM, Actor
 from domain.process import Event, Start, TimePasses
 from domain.processes import PROCESSES
 from ledger.log import Recorded, canonical, chain_hash
 from tests.chaos.dump import Ledger
-from tests.chaos.history import History
 from tests.chaos.town import world
 from tests.neighbourhood import ACTORS, AFTER, GRID, LEAD, NOON, ORDINARY
 from tests.workflows.accounts import Folded

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from tests.chaos.history import Diary
+from bench.diary import Diary
 from tests.chaos.town import LINKS, PROCESSES, Town
 from tests.waiting import eventually
 

@@ -17,14 +17,15 @@ import asyncpg
 import httpx
 from temporalio.client import Client as TemporalClient
 
+from bench.clients import Client, Crowd
+from bench.diary import Diary, History
+from bench.judging import Finding
 from ledger.awaited import overslept
 from ledger.keys import MasterKey
 from runtime.codec import PayloadKeys
 from runtime.temporal import connect
-from tests.chaos.checkers import Finding, judge, point_of
-from tests.chaos.clients import Client, Crowd
+from tests.chaos.checkers import judge, point_of
 from tests.chaos.dump import Ledger, outbox, take
-from tests.chaos.history import Diary, History
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.town import PROCESSES, Town, open_town
 from tests.waiting import eventually

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from tests.chaos.history import Diary
+from bench.diary import Diary
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.play import say
 from tests.chaos.town import PROCESSES, Town, open_town

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from bench.diary import Diary, History
 from tests.chaos.checkers import GRACE, judge
 from tests.chaos.dump import Ledger
-from tests.chaos.history import Diary, History
 from tests.chaos.made import STREAM, Made, hash_of, made
 from tests.chaos.play import report_on, told
 

@@ -1,6 +1,5 @@
 """The office under test, as ``bihuan up`` runs it, with a wire of ours between any two of its processes."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import httpx
-from PIL import Image
 
 from console.access.door import Access
 from console.access.tokens import GRANTABLE
@@ -146,30 +144,6 @@ async def _token(access: Access, person: str) -> str:
         person, name="chaos", permissions=list(GRANTABLE), lasts=timedelta(days=1), by=person
     )
     return issued.token
-
-
-async def send_picture(town: Town, person: str, kind: str) -> dict[str, Any]:
-    """A small photograph of this person, as evidence."""
-    picture = await asyncio.to_thread(_picture, sum(person.encode()) % 200)
-    async with town.client(straight=True) as client:
-        answer = await client.post(
-            "/api/v1/files",
-            headers={"authorization": f"Bearer {town.tokens[person]}"},
-            data={"kind": kind},
-            files={"photos": ("picture.png", picture, "image/png")},
-            timeout=30,
-        )
-    assert answer.status_code == 201, answer.text
-    evidence: dict[str, Any] = answer.json()["evidence"][0]
-    return evidence
-
-
-def _picture(shade: int) -> bytes:
-    import io
-
-    kept = io.BytesIO()
-    Image.new("RGB", (64, 64), (shade, 90, 120)).save(kept, "PNG")
-    return kept.getvalue()
 
 
 async def reach(dsn: str) -> asyncpg.Connection:
