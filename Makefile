@@ -151,6 +151,10 @@ bench-open: compiled ## Measure what 10,000 open cases cost (OPEN="10000 50000" 
 bench-doors: compiled ## Measure pages, lists, search and the board with 100,000 cases in the ledger
 	@$(BIN)/python -m bench.doors $(if $(JSON),--json) $(ARGS)
 
+.PHONY: bench-topology
+bench-topology: compiled ## Restart and upgrade the processes of Compose under load: what is refused, how long answers take
+	@$(BIN)/python -m bench.topology $(if $(QUICK),--quick) $(if $(JSON),--json) $(ARGS)
+
 .PHONY: bench-rehydrate
 bench-rehydrate: compiled ## Measure how fast 1,000 open cases come back after the engine's store is lost
 	@$(BIN)/python -m bench.rehydrate $(if $(JSON),--json) $(ARGS)

@@ -43,6 +43,7 @@ MEANINGS = {
     "local_activity_slots": "一个办理进程同时判定并记账几个操作；默认同 pool_size",
     "max_cached_workflows": "一个办理进程留在内存里的流程数；默认按可用内存计算",
     "opening_rate": "一个网页进程每秒替程序登记几件；窗口人员登记从不排队",
+    "drain": "网页进程停止时，先报未就绪、继续应答的时间，好让反向代理改用其他网页进程",
     "sticky_timeout": "流程等待原办理进程多久",
     "graceful_shutdown": "停止时让进行中的活动再做多久",
     "pool_size": "一个进程的 PostgreSQL 连接数",
