@@ -2,7 +2,8 @@
 
 Owns three measurements. What one closed loop writes into the logs of PostgreSQL, and what it asks of Temporal's own
 store and leaves there. What a case takes in the ledger, table by table with its indexes, over many of them with whole
-histories. The memory of a worker is measured by ``bench.open_cases``.
+histories but without notices, which are measured with the loops. The memory of a worker is measured by
+``bench.open_cases``.
 """
 
 import argparse
@@ -38,6 +39,10 @@ _TABLES = """
     order by pg_total_relation_size(c.oid) desc
 """
 
+_NOTICES = """
+    select sum(pg_total_relation_size(each)) from unnest(array['notice', 'routing', 'delivery']::regclass[]) each
+"""
+
 _WAL = "select wal_records, wal_fpi, wal_bytes::bigint as wal_bytes from pg_stat_wal"
 
 
@@ -56,6 +61,7 @@ async def one_loop(folder: Path, loops: int) -> dict[str, Any]:
         await each_of(range(loops), closed)
         asked_after, stored_after = _asked_of_the_store(here), _store(folder)
         wal_after = await _wal(here)
+        notices = await here.plain.fetchval(_NOTICES)
     requests = {
         name: round((count - asked.get(name, 0)) / loops, 1)
         for name, count in sorted(asked_after.items())
@@ -64,6 +70,7 @@ async def one_loop(folder: Path, loops: int) -> dict[str, Any]:
     written = {name: round((wal_after[name] - wal[name]) / loops, 1) for name in wal}
     return {
         "wal_per_loop": written,
+        "notice_bytes_per_loop": int(notices) // (2 * loops),
         "temporal_store_bytes_per_loop": (stored_after - stored) // loops,
         "temporal_store_requests_per_loop": requests,
     }

@@ -58,6 +58,7 @@ COMMANDS: dict[str, Entry] = {
     "backup": Entry("console.commands.backup:app", "备份：制作、验证、恢复", "backups: make, prove, restore"),
     "migrate": Entry("console.commands.migrate:command", "升级数据库结构", "bring the database up to date"),
     "namespace": Entry("console.commands.namespace:command", "准备 Temporal 命名空间", "prepare Temporal's namespace"),
+    "capacity": Entry("console.commands.capacity:command", "推算要多少机器", "reckon the machines an office needs"),
     "upgrade": Entry("console.commands.upgrade:command", "升级前检查未结诉求，切换版本", "check and switch releases"),
     "connector": Entry("console.commands.connector:command", "运行部门对接程序示例", "run the example of a department"),
     "user": Entry("console.commands.user:app", "账号：添加、停用、重置密码、访问令牌", "who may sign in, tokens"),
