@@ -31,7 +31,7 @@ from runtime.logging import get_logger, set_up_logging
 from runtime.metrics import OFF, Metrics
 from runtime.pool import open_pool
 from runtime.settings import Settings, find_endpoints
-from runtime.telemetry import Watch, pool_gauge, temporal_answers, up_gauge, watching
+from runtime.telemetry import Watch, pool_gauge, takes_work, temporal_answers, up_gauge, watching
 from runtime.temporal import connect
 from runtime.tracing import tracing
 from runtime.tuning import tuning_of
@@ -140,12 +140,6 @@ def watch_over(
 ) -> None:
     """Let the watch tell whether this worker works, and how the ledger stands."""
 
-    async def polling() -> None:
-        if stop.is_set():
-            raise Refused("worker.stopping")
-        if not worker.is_running or not await watch.polls():
-            raise Refused("worker.not_polling")
-
     async def ledger() -> None:
         async with pool.acquire() as conn:
             await conn.fetchval("select 1")
@@ -155,6 +149,7 @@ def watch_over(
             await check_schema(conn)
 
     temporal = temporal_answers(client)
+    polling = takes_work(watch, worker, stop)
     watch.checks = {"polling": polling, "ledger": ledger, "schema": schema, "temporal": temporal}
     watch.gauges += [
         pool_gauge(watch.metrics, pool),

@@ -52,6 +52,7 @@ from runtime.leaving import leave
 from runtime.logging import get_logger, set_up_logging
 from runtime.pool import open_pool
 from runtime.settings import Settings, find_endpoints, find_temporal
+from runtime.telemetry import takes_work, temporal_answers, up_gauge, watching
 from runtime.temporal import connect
 
 log = get_logger(__name__)
@@ -276,20 +277,24 @@ async def run(given: Sequence[str] | None = None) -> None:
     # On the department's own machine the keys of its tasks; the master key opens the vault and stays at the office.
     own = settings.payload_key_file
     keys = PayloadKeys(partial(payload_keys_in, own) if own else MasterKey.load(settings.key_file).payload_keys)
-    client = await connect(address, namespace, keys=keys, tls=tls)
-    worker = Worker(
-        client,
-        task_queue=queue,
-        activities=[Connector(profile, orders).hand_over],
-        # How long a cancellation may take to be noticed.
-        max_heartbeat_throttle_interval=timedelta(seconds=1),
-        default_heartbeat_throttle_interval=timedelta(seconds=1),
-        graceful_shutdown_timeout=timedelta(seconds=2),
-    )
-    async with worker:
-        log.info("connector_ready", department=profile.department, queue=queue, person=profile.person)
-        say_ready()
-        await stop.wait()
+    async with watching(settings.connector_metrics, "connector") as watch:
+        client = await connect(address, namespace, keys=keys, tls=tls, runtime=watch.runtime, metrics=watch.metrics)
+        worker = Worker(
+            client,
+            task_queue=queue,
+            activities=[Connector(profile, orders).hand_over],
+            # How long a cancellation may take to be noticed.
+            max_heartbeat_throttle_interval=timedelta(seconds=1),
+            default_heartbeat_throttle_interval=timedelta(seconds=1),
+            graceful_shutdown_timeout=timedelta(seconds=2),
+        )
+        temporal = temporal_answers(client)
+        watch.checks = {"polling": takes_work(watch, worker, stop), "temporal": temporal}
+        watch.gauges.append(up_gauge(watch.metrics, "bihuan_temporal_up", temporal))
+        async with worker:
+            log.info("connector_ready", department=profile.department, queue=queue, person=profile.person)
+            say_ready()
+            await stop.wait()
     log.info("connector_stopped", department=profile.department)
 
 

@@ -128,6 +128,11 @@ class Settings(BaseSettings):
         pattern=_ADDRESS,
         description="Address host:port at which this console tells its metrics and health; without it nowhere",
     )
+    connector_metrics: str | None = Field(
+        default=None,
+        pattern=_ADDRESS,
+        description="Address host:port at which this connector tells its metrics and health; without it nowhere",
+    )
     tracing_endpoint: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s@]+$",

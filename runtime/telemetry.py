@@ -22,6 +22,7 @@ import asyncpg
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime
 from temporalio.service import RPCError
+from temporalio.worker import Worker
 
 from domain.errors import Refused
 from runtime.logging import get_logger
@@ -92,6 +93,18 @@ def temporal_answers(client: Client) -> Check:
     async def check() -> None:
         if not await client.service_client.check_health():
             raise Refused("temporal.unreachable", address="")
+
+    return check
+
+
+def takes_work(watch: "Watch", worker: Worker, stop: asyncio.Event) -> Check:
+    """The check that this worker asks Temporal for work, and is not about to leave."""
+
+    async def check() -> None:
+        if stop.is_set():
+            raise Refused("worker.stopping")
+        if not worker.is_running or not await watch.polls():
+            raise Refused("worker.not_polling")
 
     return check
 

@@ -32,6 +32,7 @@ MEANINGS = {
     "log_format": "日志给人看（console）或给程序看（json）",
     "worker_metrics": "办理进程提供运行指标和健康检查的地址 主机:端口；不设则不提供",
     "console_metrics": "网页服务提供运行指标和健康检查的地址 主机:端口；不设则不提供",
+    "connector_metrics": "部门对接程序提供运行指标和健康检查的地址 主机:端口；不设则不提供",
     "tracing_endpoint": "链路追踪收集器的地址（OTLP/HTTP）；需另装组件 tracing",
     "language": "提示语言：zh 或 en",
     "pollers": "轮询方式：fixed 固定数量，autoscaling 随任务多少增减",

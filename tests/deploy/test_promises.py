@@ -33,7 +33,7 @@ from tests.deploy.rendered import (
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?[\w.-]*")
 ONCE = {"migrate", "namespace", "temporal-schema", "office"}
-CONSOLE, WORKER_METRICS, CONSOLE_METRICS, HTTPS = "8000", "9464", "9465", "8443"
+CONSOLE, WORKER_METRICS, CONSOLE_METRICS, CONNECTOR_METRICS, HTTPS = "8000", "9464", "9465", "9466", "8443"
 
 
 def services() -> dict[str, Any]:
@@ -277,7 +277,7 @@ def test_every_policy_autoscaler_and_budget_means_a_deployment_that_is_there(ove
 
 def test_a_port_is_the_same_wherever_it_is_named() -> None:
     lines, proxy = image_lines(), (DEPLOY / "proxy" / "Caddyfile").read_text("utf-8")
-    assert f"EXPOSE {CONSOLE} {WORKER_METRICS} {CONSOLE_METRICS}" in lines
+    assert f"EXPOSE {CONSOLE} {WORKER_METRICS} {CONSOLE_METRICS} {CONNECTOR_METRICS}" in lines
     assert f"BIHUAN_CONSOLE_PORT={CONSOLE}" in lines
     assert f"{{$CONSOLE_PORT:{CONSOLE}}}" in proxy
     found = services()
@@ -291,11 +291,13 @@ def test_a_port_is_the_same_wherever_it_is_named() -> None:
         assert found[name]["environment"]["BIHUAN_WORKER_METRICS"] == f"0.0.0.0:{port}"
         assert f":{port}/readyz" in str(found[name]["healthcheck"]["test"])
     assert found["console"]["environment"]["BIHUAN_CONSOLE_METRICS"] == f"0.0.0.0:{CONSOLE_METRICS}"
+    assert found["connector"]["environment"]["BIHUAN_CONNECTOR_METRICS"] == f"0.0.0.0:{CONNECTOR_METRICS}"
+    assert f":{CONNECTOR_METRICS}/readyz" in str(found["connector"]["healthcheck"]["test"])
     jobs = {
         each["job_name"]: each
         for each in yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text("utf-8"))["scrape_configs"]
     }
-    for job, port in (("worker", WORKER_METRICS), ("console", CONSOLE_METRICS)):
+    for job, port in (("worker", WORKER_METRICS), ("console", CONSOLE_METRICS), ("connector", CONNECTOR_METRICS)):
         (source,) = jobs[job]["dns_sd_configs"]
         assert str(source["port"]) == port
         assert set(source["names"]) <= set(found)

@@ -70,7 +70,11 @@ class Town:
         given |= {key: str(self.ports[port]) for key, port in ports.items() if key in given}
         loopback = ("BIHUAN_CONSOLE_HOST", "BIHUAN_TRUSTED_PROXIES")
         given |= {key: "127.0.0.1" for key in loopback if key in given}
-        metrics = {"BIHUAN_WORKER_METRICS": "worker", "BIHUAN_CONSOLE_METRICS": "console metrics"}
+        metrics = {
+            "BIHUAN_WORKER_METRICS": "worker",
+            "BIHUAN_CONSOLE_METRICS": "console metrics",
+            "BIHUAN_CONNECTOR_METRICS": "connector",
+        }
         given |= {key: f"127.0.0.1:{self.ports[port]}" for key, port in metrics.items() if key in given}
         bare = {key: value for key, value in os.environ.items() if not key.startswith("BIHUAN_")}
         return {**bare, "BIHUAN_DATA": str(self.folder / "data"), **given}
@@ -197,7 +201,7 @@ async def town() -> AsyncIterator[tuple[Town, AsyncExitStack]]:
         await ended([str(folder / "deploy/compose/prepare.sh"), SITE], os.environ)
         server = await stack.enter_async_context(EmbeddedPostgres(folder / "postgres"))
         temporal = await stack.enter_async_context(EmbeddedTemporal(folder / "temporal", ui=False))
-        names = ("gateway", "console", "https", "worker", "console metrics")
+        names = ("gateway", "console", "https", "worker", "console metrics", "connector")
         ports = dict(zip(names, free_ports(len(names)), strict=True))
         place = Town(folder, server.dsn("postgres"), f"127.0.0.1:{ports['gateway']}", ports)
         await _make_roles(place, server)
@@ -251,7 +255,7 @@ async def test_what_compose_starts_works_against_real_servers() -> None:
         await _postgresql_takes_its_configuration(place.superuser)
         await _nobody_comes_in_without_a_certificate(place)
         await _the_proxy_shows_pages_and_hides_what_is_inside(place)
-        for port in ("console", "console metrics", "worker"):
+        for port in ("console", "console metrics", "worker", "connector"):
             # As the containers' own health checks ask.
             address = f"http://127.0.0.1:{place.ports[port]}/readyz"
             await ended([tool("python"), str(DEPLOY / "image" / "healthcheck.py"), address], os.environ)
