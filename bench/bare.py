@@ -86,7 +86,8 @@ class BareCase:
     @workflow.init
     def __init__(self, design: str) -> None:
         self._design = Design(design)
-        self._phase = ""
+        self._phase = PHASES[Stage.REGISTERED]  # as the start says
+        self._told = False
         self._done = 0
 
     @workflow.run
@@ -123,9 +124,9 @@ class BareCase:
             ids.PHASE.value_set(PHASES[Stage(recorded.stage)]),
             ids.DUE.value_set(due) if due else ids.DUE.value_unset(),
         ]
-        if not self._phase:
+        if not self._told:
             changed += [ids.STREET.value_set("S01"), ids.RULES.value_set("1"), ids.DEPARTMENT.value_set([])]
-        self._phase = PHASES[Stage(recorded.stage)]
+        self._phase, self._told = PHASES[Stage(recorded.stage)], True
         workflow.upsert_search_attributes(changed)
 
 
@@ -170,6 +171,7 @@ class Bare:
             self._design.value,
             id=stream,
             task_queue=TASK_QUEUE,
+            search_attributes=ids.at_start(PHASES[Stage.REGISTERED]) if self._design is Design.INDEXED else None,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
         await self._client.execute_update_with_start_workflow(

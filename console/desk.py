@@ -37,7 +37,7 @@ from ledger.log import Connection, head_of
 from ledger.vault import Vault
 from runtime.logging import get_logger
 from runtime.metrics import OFF, Metrics
-from workflows.ids import SUBMIT, WORKFLOW_TYPES, priority_of, workflow_id
+from workflows.ids import SUBMIT, WORKFLOW_TYPES, at_start, priority_of, workflow_id
 
 _log = get_logger(__name__)
 
@@ -131,7 +131,7 @@ class Desk:
                 await self._vault.write(conn, stream, private)
         start: WithStartWorkflowOperation[Any, str] = WithStartWorkflowOperation(
             WORKFLOW_TYPES[_process(stream).name],
-            Start(stream=stream),
+            Start(stream=stream, phase=_process(stream).first_phase),
             id=workflow_id(stream),
             task_queue=self._task_queue,
             # A refused opening leaves a closed workflow behind and may be mended and tried again; what keeps a
@@ -140,6 +140,7 @@ class Desk:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             # What Temporal's pages show in lists; redacted like everything in a command, at most 400 bytes.
             static_summary=str(envelope.command.get("title", ""))[:100],
+            search_attributes=at_start(_process(stream).first_phase),
             priority=priority_of(_process(stream).name, _urgency(envelope)),
         )
         return await self._timed(

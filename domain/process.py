@@ -149,7 +149,8 @@ class Start(Recalled):
     """Where a hosted process begins: empty, or resumed from a state.
 
     ``seq`` and ``hash`` name the last event of the stream that is folded into ``state``; ``handed_over`` the tasks
-    whose hand-over has ended.
+    whose hand-over has ended. ``phase`` is what Temporal's lists already show when the workflow begins; it is empty in
+    what older releases began.
     """
 
     stream: str
@@ -158,6 +159,7 @@ class Start(Recalled):
     hash: str = ""
     plan: Plan | None = None
     handed_over: tuple[str, ...] = ()
+    phase: str = ""
 
 
 class HandOverResult(StrEnum):
@@ -235,8 +237,8 @@ class Process(Generic[S]):
     ``decide(state, command, actor, at, world)`` says what happens or raises ``Refused``; ``evolve(state, event)``
     what a fact changes; ``plan(state, world)`` what follows. ``answer`` turns a department's report into the
     commands a person would have sent, ``hand_over`` describes a task for a department's system (it runs in the
-    workflow, in every replay again, and must never raise). ``notices(state, event)`` says who is told of a fact;
-    ``state`` already has the fact in it.
+    workflow, in every replay again, and must never raise). ``first_phase`` is the phase it nearly always opens in.
+    ``notices(state, event)`` says who is told of a fact; ``state`` already has the fact in it.
     """
 
     name: str
@@ -244,6 +246,7 @@ class Process(Generic[S]):
     event: TypeAdapter[Any]
     state: TypeAdapter[S]
     opening: frozenset[str]
+    first_phase: str
     decide: Callable[[S | None, Any, Actor, Any, World], tuple[Event, ...]]
     evolve: Callable[[S | None, Any], S]
     plan: Callable[[S, World], Plan]

@@ -328,6 +328,7 @@ WISH: Process[Wish] = Process(
     event=TypeAdapter(WishEvent),
     state=TypeAdapter(Wish),
     opening=frozenset({"publish_wish"}),
+    first_phase=Stage.PUBLISHED,
     decide=decide,
     evolve=evolve,
     plan=plan,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from temporalio.common import Priority, SearchAttributeKey
+from temporalio.common import Priority, SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from domain.process import Attributes
 from domain.rules import Urgency
@@ -42,6 +42,15 @@ def shown(attributes: Attributes) -> dict[SearchAttributeKey[Any], Any]:
         DUE: attributes.limit_at if told else attributes.due_at,
         RULES: attributes.rules_version,
     }
+
+
+TELLING = (PHASE, DEPARTMENT, DUE)
+"""What is told as soon as it changes; the rest is told with it."""
+
+
+def at_start(phase: str) -> TypedSearchAttributes:
+    """What Temporal's lists show of a process that is about to open."""
+    return TypedSearchAttributes([SearchAttributePair(PHASE, phase)])
 
 
 def department_queue(code: str) -> str:

@@ -68,6 +68,9 @@ _ASKS_THE_LEDGER = "asks-the-ledger"
 _NAMES = uuid.UUID("6f0c1f0e-0d7b-4a55-9d7c-51a3f6a1b1c4")
 
 
+# What Temporal's lists show of a workflow that has not told.
+_NOTHING: dict[SearchAttributeKey[Any], Any] = {ids.DEPARTMENT: [], ids.DUE: None}
+
 _Handle = workflow.ActivityHandle[Report]
 
 
@@ -113,9 +116,10 @@ class Shell:
         self._hand_overs: dict[str, tuple[Task, _Handle, bool]] = {}
         self._over = False
         # What Temporal's lists show: a run that carries on takes it over, unless an older release began it.
-        self._shown: dict[SearchAttributeKey[Any], Any] | None = None
+        self._shown: dict[SearchAttributeKey[Any], Any] | None = {ids.PHASE: start.phase} if start.phase else None
         if start.plan is not None and start.plan.attributes.phase:
             self._shown = ids.shown(start.plan.attributes)
+        self._tells_all = not start.phase
 
     # --- messages -------------------------------------------------------------------------------------------------
 
@@ -279,13 +283,21 @@ class Shell:
         self._plan, self._second_look = plan, None
         workflow.set_current_details(plan.details)
         shown = ids.shown(plan.attributes)
-        # An older release told every change of stage and none besides, and its recorded plans know no phase.
-        if shown != self._shown if plan.attributes.phase else plan.stage != stage_before:
+        if self._is_news(plan, shown, stage_before):
             workflow.upsert_search_attributes(_changes(self._shown, shown))
             self._shown = shown
         self._hand_over(plan.tasks)
         self._over = plan.finished
         self._arm(self._alarm())
+
+    def _is_news(self, plan: Plan, shown: dict[SearchAttributeKey[Any], Any], stage_before: str | None) -> bool:
+        """Whether Temporal's lists are to be told: each telling costs there more than an act."""
+        if not plan.attributes.phase:
+            return plan.stage != stage_before  # recorded by an older release, which told every stage
+        if self._tells_all or self._shown is None:
+            return shown != self._shown  # begun by an older release, or by whoever woke a workflow that was gone
+        # That a workflow has ended is shown by Temporal itself.
+        return not plan.finished and any(shown[key] != self._shown.get(key, _NOTHING.get(key)) for key in ids.TELLING)
 
     def _alarm(self) -> datetime | None:
         if self._second_look is not None:
@@ -403,6 +415,7 @@ class Shell:
             hash=self._hash,
             plan=self._plan,
             handed_over=tuple(sorted(self._handed_over)),
+            phase="" if self._tells_all or self._plan is None else self._plan.attributes.phase,
         )
 
 
@@ -413,7 +426,7 @@ def _changes(
     return [
         key.value_unset() if value is None else key.value_set(value)
         for key, value in now.items()
-        if before is None or before[key] != value
+        if before is None or before.get(key, _NOTHING.get(key)) != value
     ]
 
 

@@ -9,7 +9,7 @@ from domain.case.evolve import evolve
 from domain.case.notices import notices
 from domain.case.plan import answer, hand_over, plan
 from domain.case.state import Case
-from domain.case.vocabulary import STAGE_NAMES
+from domain.case.vocabulary import STAGE_NAMES, Phase
 from domain.process import Process
 
 CASE: Process[Case] = Process(
@@ -18,6 +18,7 @@ CASE: Process[Case] = Process(
     event=TypeAdapter(CaseEvent),
     state=TypeAdapter(Case),
     opening=frozenset({"register"}),
+    first_phase=Phase.TRIAGE,
     decide=decide,
     evolve=evolve,
     plan=plan,

@@ -56,12 +56,14 @@ WITH_DEPARTMENTS = (Stage.DISPATCHED, Stage.HANDLING, Stage.RETURNED)
 
 
 class Phase(StrEnum):
-    """The parts of the loop that Temporal's lists tell apart; several stages each."""
+    """The parts of the loop that Temporal's lists tell apart; several stages each.
+
+    ``CONCLUDING`` is from the department's done to the archive: acceptance, feedback, visit, appraisal.
+    """
 
     TRIAGE = "triage"
     HANDLING = "handling"
-    ACCEPTANCE = "acceptance"
-    APPRAISAL = "appraisal"
+    CONCLUDING = "concluding"
     CLOSED = "closed"
 
 
@@ -69,13 +71,13 @@ PHASES: dict[Stage, Phase] = {
     Stage.REGISTERED: Phase.TRIAGE,
     Stage.WHISTLED: Phase.TRIAGE,
     **dict.fromkeys(WITH_DEPARTMENTS, Phase.HANDLING),
-    Stage.ON_THE_SPOT: Phase.ACCEPTANCE,
-    Stage.STRUCK_OFF: Phase.ACCEPTANCE,
-    Stage.VERIFIED: Phase.ACCEPTANCE,
-    Stage.SIGNED: Phase.ACCEPTANCE,
-    Stage.FED_BACK: Phase.ACCEPTANCE,
-    Stage.SETTLED: Phase.APPRAISAL,
-    Stage.APPRAISED: Phase.APPRAISAL,
+    Stage.ON_THE_SPOT: Phase.CONCLUDING,
+    Stage.STRUCK_OFF: Phase.CONCLUDING,
+    Stage.VERIFIED: Phase.CONCLUDING,
+    Stage.SIGNED: Phase.CONCLUDING,
+    Stage.FED_BACK: Phase.CONCLUDING,
+    Stage.SETTLED: Phase.CONCLUDING,
+    Stage.APPRAISED: Phase.CONCLUDING,
     **dict.fromkeys(FINAL, Phase.CLOSED),
 }
 """The phase of each stage."""

@@ -25,7 +25,15 @@ async def test_search_attributes_are_written_when_the_phase_changes_and_at_no_ot
     counts = await office.temporal_history(stream)
     phases = dict.fromkeys(PHASES[Stage(stage)] for stage in stages)
     assert stages[-1] == "appraised"
-    assert counts["UPSERT_WORKFLOW_SEARCH_ATTRIBUTES"] == len(phases) == 4
+    # The first is told by the start itself.
+    assert counts["UPSERT_WORKFLOW_SEARCH_ATTRIBUTES"] == len(phases) - 1 == 2
+
+
+async def test_a_case_that_waits_for_triage_is_shown_as_such_without_being_told(office: Office) -> None:
+    stream = await office.register()
+    shown = (await office.handle(stream).describe()).typed_search_attributes
+    assert shown.get(ids.PHASE) == "triage"
+    assert (await office.temporal_history(stream))["UPSERT_WORKFLOW_SEARCH_ATTRIBUTES"] == 0
 
 
 async def test_a_due_that_changes_within_a_phase_is_told(office: Office) -> None:
