@@ -84,9 +84,11 @@ def _loop(section: Section, found: Json) -> None:
         )
     )
     section.tables.append(_paths(found["history_by_path"]))
-    if "floor" in sides:
-        floor = sides["floor"]["loops_per_second"]
-        section.say = f"不用引擎、只写数据库 the database alone: {floor:.0f} / s"
+    section.say = (
+        f"{found['rounds']} 轮 rounds × {found['cases_per_round']} 件 cases · 同时 at once {found['cases_at_once']} · "
+        f"其他程序 others ≤ {found['others_percent']}% · 不用引擎、只写数据库 the database alone: "
+        f"{sides['floor']['loops_per_second']:.0f} / s"
+    )
 
 
 def _loop_goals(found: Json) -> Iterator[Goal]:

@@ -25,6 +25,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import psutil
 
 from bench.copies import multiply
@@ -46,7 +47,7 @@ LOOPS_BAR, FIRST_ANSWER_BAR, MEMORY_BAR = 0.9, timedelta(seconds=3), 1.2
 CACHE = 1000
 _BEGUN_CASES = 4
 """Acts that an open case has had: registered, whistled, dispatched, accepted."""
-_AT_ONCE, _PARALLEL, _BATCH = 8, 24, 5000
+_AT_ONCE, _PARALLEL, _BATCH, _LOOK = 8, 24, 5000, 2000
 _SIDE = {"worker": "worker", "temporal": "temporal", "postgres": "postgres", "client": "client"}
 _PROGRESS = act_of("report_progress", HANDLER, "report_progress", text="正在处理")
 
@@ -149,10 +150,7 @@ class _Filling:
         """Open cases until there are ``level``; how many a second were begun."""
         missing = level - len(self._streams)
         say(f"登记 {missing} cases into the ledger")
-        fresh: list[str] = []
-        async with self.here.plain.acquire() as conn:
-            for first in range(0, missing, _BATCH):
-                fresh += await multiply(conn, self._template, min(_BATCH, missing - first))
+        fresh = await self._copied(missing)
         began, done = time.perf_counter(), 0
         for step in self._steps(len(fresh)):
             await self._start(fresh[done:step])
@@ -162,12 +160,24 @@ class _Filling:
             say(f"开始 {done}/{missing} workflows, {done / (time.perf_counter() - began):.0f}/s")
         took = time.perf_counter() - began
         self._streams += fresh
-        await self.here.plain.execute("vacuum analyze")
         return missing / took
 
+    async def _copied(self, missing: int) -> list[str]:
+        # A connection of its own: those of the pool give up a statement after half a minute.
+        conn: asyncpg.Connection = await asyncpg.connect(self.here.instance.endpoints.postgres)
+        try:
+            batches = [
+                await multiply(conn, self._template, min(_BATCH, missing - first))
+                for first in range(0, missing, _BATCH)
+            ]
+            await conn.execute("vacuum analyze")
+        finally:
+            await conn.close()
+        return [stream for batch in batches for stream in batch]
+
     def _steps(self, missing: int) -> list[int]:
-        """Where to stop and look: while the cache fills, and at every tenth."""
-        looks = {missing * tenth // 10 for tenth in range(1, 11)}
+        """Where to stop and look: while the cache fills, and then at every so many."""
+        looks = {*range(_LOOK, missing, _LOOK), missing}
         if not self._streams:
             looks |= {self.cache.holds // 4, self.cache.holds}
         return sorted(look for look in looks if 0 < look <= missing)
