@@ -1,11 +1,12 @@
 """The durable writes of the plain loop, taken from a case of ours and written without us.
 
-Owns the plain tables (same columns, same indexes, no triggers, no chain) and the one statement that writes an act:
-same number and size of rows, idempotent by command id. The bare engine and the database floor both use it.
+Owns the plain tables (same columns, same indexes, of the triggers those that write rows, no chain) and the one
+statement that writes an act: same number and size of rows, idempotent by command id. All peers and the floor use it.
 """
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,9 +31,19 @@ _UPSERTED = {
     "notice": ("id",),
     "awaited": ("stream",),
 }
-TABLES = ("event", "command", *_UPSERTED, "vault_key", "vault_entry")
-_CALLED_ID = ("case_row", "case_figure")
+TABLES = ("event", "command", *_UPSERTED, "case_text", "vault_key", "vault_entry")
+_CALLED_ID = ("case_row", "case_figure", "case_text")
 """Where the stream stands under ``id``."""
+
+_BY_TRIGGER = (
+    ("case_row", "case_text_keep", "case_text"),
+    ("case_row", "open_changed", "open_change"),
+    ("case_figure", "figure_changed", "figure_change"),
+)
+"""What the ledger writes by a trigger of a table, and the function that does."""
+
+CHANGES = ("open_change", "figure_change")
+"""Lines that are written for no stream in particular."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +100,12 @@ def _acts(stream: str, events: list[Recorded]) -> Iterator[ActWrites]:
 
 async def make_tables(conn: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy) -> None:
     """Create the plain tables ``bare_*`` and the function ``bare_record`` in a migrated database."""
-    for table in TABLES:
+    for table in (*TABLES, *CHANGES):
         await conn.execute(
             f"create table bare_{table} (like {table} including defaults including constraints including indexes)"
         )
+    for table, function, written in _BY_TRIGGER:
+        await _copy_triggers(conn, table, function, written)
     upserts = "\n".join([await _upsert(conn, table, key) for table, key in _UPSERTED.items()])
     await conn.execute(
         f"""
@@ -118,6 +131,27 @@ async def make_tables(conn: asyncpg.Connection | asyncpg.pool.PoolConnectionProx
         $$
         """
     )
+
+
+async def _copy_triggers(
+    conn: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy, table: str, function: str, written: str
+) -> None:
+    """Let the plain ``table`` write what the real one writes into ``written``, by the same function of another name."""
+    statements = [await conn.fetchval("select pg_get_functiondef($1::text::regproc)", function)]
+    statements += [
+        row[0]
+        for row in await conn.fetch(
+            """
+            select pg_get_triggerdef(oid) from pg_trigger
+            where tgrelid = $1::text::regclass and tgfoid = $2::text::regproc
+            """,
+            table,
+            function,
+        )
+    ]
+    names = re.compile(rf"\b({table}|{function}|{written})\b")
+    for statement in statements:
+        await conn.execute(names.sub(r"bare_\1", statement))
 
 
 async def _upsert(conn: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy, table: str, key: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ import asyncpg
 
 from bench.backup import played
 from bench.town import furnish
-from bench.writes import TABLES, LoopWrites, make_tables, record
+from bench.writes import CHANGES, TABLES, LoopWrites, make_tables, record
 from runtime.pool import open_pool
 
 VAULT = {"vault_key", "vault_entry"}
@@ -30,6 +30,10 @@ async def test_a_peer_writes_as_many_rows_as_a_case_of_ours(migrated_database: s
             told = await conn.fetchval(f"select count(*) from {table} where {column} = $1", ours)
             assert told > 0 or table == "notice", table  # nobody has to be told of a loop that is in time
             assert await conn.fetchval(f"select count(*) from bare_{table} where {column} = $1", peer) == told, table
+        for table in CHANGES:
+            told = await conn.fetchval(f"select count(*) from {table}")
+            assert told > 0
+            assert await conn.fetchval(f"select count(*) from bare_{table}") == told, table
     finally:
         await pool.close()
         await conn.close()
