@@ -14,7 +14,7 @@ from runtime.telemetry import Gauge
 
 
 def ledger_gauge(metrics: Metrics, pool: asyncpg.Pool, *, since: timedelta) -> Gauge:
-    """Outbox, clocks and what is read, as they stand; ``since`` is the waker's patience."""
+    """Open cases, outbox, clocks and what is read, as they stand; ``since`` is the waker's patience."""
 
     async def gauge() -> None:
         async with pool.acquire() as conn:
@@ -29,5 +29,8 @@ def ledger_gauge(metrics: Metrics, pool: asyncpg.Pool, *, since: timedelta) -> G
         metrics.set("bihuan_projection_lag_seconds", found.feed_lag, of="feed")
         metrics.set("bihuan_projection_lag_seconds", found.read_model_lag, of="read_models")
         metrics.set("bihuan_projection_lag_seconds", found.checkpoint_lag, of="checkpoints")
+        metrics.set("bihuan_open_cases", found.open_green, light="green")
+        metrics.set("bihuan_open_cases", found.open_yellow, light="yellow")
+        metrics.set("bihuan_open_cases", found.open_red, light="red")
 
     return gauge

@@ -1,8 +1,8 @@
 """How the ledger stands, in a few numbers that are cheap to ask for every few seconds.
 
-Owns one statement. Each part of it reads a partial index or a bounded number of rows, so that its cost does not grow
-with the ledger; counts end at ``MOST``. All ages are in seconds by the clock of the database, 0 when there is nothing
-to wait for. Must not change anything.
+Owns one statement. Each part of it reads a partial index, a bounded number of rows or the sums that are kept of open
+cases, so that its cost does not grow with the ledger; counts of what waits end at ``MOST``. All ages are in seconds by
+the clock of the database, 0 when there is nothing to wait for. Must not change anything.
 """
 
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ class Gauges:
     many processes that is true of for longer than the waker's patience. ``feed_lag`` is the age of the oldest event
     that the feed holds back for a transaction still open, ``read_model_lag`` that of the oldest among the last hundred
     events that its row does not know, ``checkpoint_lag`` the time since the last checkpoint while events wait for one.
+    ``open_green``, ``open_yellow`` and ``open_red`` are the open cases by light, exactly.
     """
 
     unrouted: int
@@ -39,6 +40,9 @@ class Gauges:
     feed_lag: float
     read_model_lag: float
     checkpoint_lag: float
+    open_green: int
+    open_yellow: int
+    open_red: int
 
 
 async def read_gauges(conn: Connection, *, since: timedelta) -> Gauges:
@@ -51,6 +55,14 @@ async def read_gauges(conn: Connection, *, since: timedelta) -> Gauges:
             select stream, max(seq) as seq, min(at) as at
             from (select stream, seq, at from event order by tx desc, stream desc, seq desc limit $3) last
             group by stream
+        ), lit as (
+            select coalesce(light, 'green') as light, sum(cases)::bigint as cases
+            from (
+                select light, cases from open_sum where part = 'community'
+                union all
+                select light, sign from open_change
+            ) counted
+            group by 1
         ), stated as (
             select position, made_at from checkpoint order by number desc limit 1
         )
@@ -97,7 +109,10 @@ async def read_gauges(conn: Connection, *, since: timedelta) -> Gauges:
                     (select made_at from stated), (select at from event order by tx, stream, seq limit 1)
                 ))::float8
                 where exists (select from event where tx >= coalesce((select position from stated), '0'::xid8))
-            ) as checkpoint_lag
+            ) as checkpoint_lag,
+            coalesce((select cases from lit where light = 'green'), 0) as open_green,
+            coalesce((select cases from lit where light = 'yellow'), 0) as open_yellow,
+            coalesce((select cases from lit where light = 'red'), 0) as open_red
         """,
         since,
         MOST,

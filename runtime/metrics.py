@@ -52,6 +52,7 @@ SPECS: tuple[Spec, ...] = (
     Spec("bihuan_loops_closed_total", "counter", (), "Cases archived: the loop is closed"),
     Spec("bihuan_said_late_seconds", "histogram", ("what",), "How late a red light or a rung was recorded", _LATE),
     # --- the worker: what stands in the ledger
+    Spec("bihuan_open_cases", "gauge", ("light",), "Open cases by their light: green, yellow, red"),
     Spec("bihuan_outbox_depth", "gauge", ("stage",), "Notices to be routed, deliveries waiting, failed today"),
     Spec("bihuan_outbox_age_seconds", "gauge", ("stage",), "For how long the oldest of them should have been done"),
     Spec("bihuan_clock_lag_seconds", "gauge", (), "How long ago the oldest awaited moment came"),

@@ -6,13 +6,14 @@ from uuid import uuid4
 import asyncpg
 
 from ledger.gauges import Gauges, read_gauges
+from ledger.sums import fold
 from tests.ledger.facts import case_row, fact, write
 
 PATIENCE = timedelta(minutes=1)
 
 
 async def test_an_empty_ledger_waits_for_nothing(conn: asyncpg.Connection) -> None:
-    assert await read_gauges(conn, since=PATIENCE) == Gauges(0, 0.0, 0, 0.0, 0, 0.0, 0, 0.0, 0.0, 0.0)
+    assert await read_gauges(conn, since=PATIENCE) == Gauges(0, 0.0, 0, 0.0, 0, 0.0, 0, 0.0, 0.0, 0.0, 0, 0, 0)
 
 
 async def test_what_waits_is_counted_with_the_age_of_the_oldest(conn: asyncpg.Connection) -> None:
@@ -68,6 +69,23 @@ async def test_a_row_that_does_not_know_its_last_event_is_behind(conn: asyncpg.C
     assert even.read_model_lag == 0
     assert even.checkpoint_lag > 0
     assert behind.read_model_lag > 0
+
+
+async def test_open_cases_are_counted_by_light_before_and_after_their_changes_are_taken_in(
+    conn: asyncpg.Connection,
+) -> None:
+    cases = {"case-a": {"light": "red"}, "case-b": {"light": "red"}, "case-c": {"light": "yellow"}, "case-d": {}}
+    for name, fields in cases.items():
+        await write(conn, name, 0, [fact("registered")], rows={"case_row": [case_row(name, **fields)]})
+    ended = case_row("case-b", light="red", finished=True, seq=2)
+    await write(conn, "case-b", 1, [fact("commented", 1)], rows={"case_row": [ended]})
+
+    found = await read_gauges(conn, since=PATIENCE)
+    await fold(conn)
+    again = await read_gauges(conn, since=PATIENCE)
+
+    assert (found.open_red, found.open_yellow, found.open_green) == (1, 1, 1)
+    assert (again.open_red, again.open_yellow, again.open_green) == (1, 1, 1)
 
 
 async def test_the_feed_is_held_back_by_a_transaction_that_stays_open(ledger: str, conn: asyncpg.Connection) -> None:
