@@ -1,6 +1,7 @@
 """The numbers by which the ledger is watched."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -74,7 +75,12 @@ async def test_a_row_that_does_not_know_its_last_event_is_behind(conn: asyncpg.C
 async def test_open_cases_are_counted_by_light_before_and_after_their_changes_are_taken_in(
     conn: asyncpg.Connection,
 ) -> None:
-    cases = {"case-a": {"light": "red"}, "case-b": {"light": "red"}, "case-c": {"light": "yellow"}, "case-d": {}}
+    cases: dict[str, dict[str, Any]] = {
+        "case-a": {"light": "red"},
+        "case-b": {"light": "red"},
+        "case-c": {"light": "yellow"},
+        "case-d": {},
+    }
     for name, fields in cases.items():
         await write(conn, name, 0, [fact("registered")], rows={"case_row": [case_row(name, **fields)]})
     ended = case_row("case-b", light="red", finished=True, seq=2)
