@@ -283,7 +283,7 @@ def _city(section: Section, found: Json) -> None:
     cases = found["cases"]
     for name, zh, en in (("rebuild", "重建全部读模型", "rebuild of all read models"), ("seed", "装入", "seed")):
         step = found.get(name, {})
-        if "per_case_us" in step:
+        if "bar_us" in step:
             bar = step["bar_us"] * cases / 60_000_000
             took = round(step["seconds"] / 60, 1)
             section.goals.append(Goal(f"{cases:,} 件，{zh}", en, took, round(bar, 1), "min", at_most=True))
@@ -334,6 +334,32 @@ def _rehydrate(section: Section, found: Json) -> None:
         ("doubled", "重复开始", "begun twice"),
         ("alarm_differs", "时刻不符", "alarms that differ"),
         ("second_run_s", "再跑一遍，秒", "second run, s"),
+    )(section, found)
+
+
+def _topology(section: Section, found: Json) -> None:
+    refused = found["refused"] + found["lost"] + found["doubled"]
+    section.goals.append(
+        Goal("滚动时拒绝、丢失、重复", "refused, lost or doubled while rolling", refused, 0, at_most=True)
+    )
+    worst = max(phase["p99"] for phase in found["phases"].values())
+    section.goals.append(Goal("滚动时答复 p99", "answer p99 while rolling", worst, found["p99_bar"], "s", at_most=True))
+    section.charts.append(
+        Chart(
+            "各阶段的答复 p99，秒",
+            "answers p99 by phase, s",
+            [
+                Bar(name, "", (Part(phase["p99"]),), f"{phase['p99']:.2f} s", f"{phase['acts']:,} 个行为 acts")
+                for name, phase in found["phases"].items()
+            ],
+            limit=found["p99_bar"],
+        )
+    )
+    _facts(
+        ("acts", "行为", "acts"),
+        ("refused", "拒绝", "refused"),
+        ("lost", "丢失", "lost"),
+        ("doubled", "重复", "doubled"),
     )(section, found)
 
 
@@ -398,6 +424,7 @@ SECTIONS: dict[str, tuple[str, str, str, Build]] = {
     "loop": ("闭环", "the loop", "make bench", _loop),
     "open_cases": ("在办诉求", "open cases", 'make bench-open OPEN="10000 50000"', _open_cases),
     "rehydrate": ("从台账恢复", "back from the ledger", "make bench-rehydrate", _rehydrate),
+    "topology": ("滚动重启与升级", "rolling restart and upgrade", "make bench-topology", _topology),
     "reading": ("大规模查询", "reading at size", "python -m bench.reading", _reading),
     "city": ("一座城市的台账", "the ledger of a city", 'make bench-city ARGS="--cases 1000000"', _city),
     "doors": ("页面", "pages", "make bench-doors", _pages),

@@ -83,8 +83,8 @@ class Durable:
 
     def stop(self) -> None:
         """End DBOS and its threads."""
-        self._threads.shutdown()
         self._engine.destroy()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def act(self, stream: str, number: int, digest: str) -> None:
         """Send one input and wait for its answer; the first one starts the workflow."""

@@ -22,7 +22,7 @@ from typing import Any
 
 import asyncpg
 
-from bench.results import hand_out
+from bench.results import hand_out, say
 from console.rehearsing import PROCESSES, Trial, rehearse_ledger, rehearse_table
 from console.session import APP_ROLE
 from domain.calendar import Pause
@@ -246,11 +246,6 @@ def _changes(found: Totals) -> dict[str, Any]:
         "rungs_after": sum(whole.rungs_after.values()),
         "cases_changed": found.changed,
     }
-
-
-def say(line: str) -> None:
-    """Show progress, on standard error."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ when all are kept.
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import sys
@@ -31,6 +30,7 @@ from bench.deployed import DEPLOY, SITE, Json, Machine, Release, next_release
 from bench.diary import Diary, History
 from bench.judging import acknowledged
 from bench.proxy import Proxy, ProxyRules
+from bench.results import hand_out, say
 from bench.rolls import Figures, Log, show
 from console.access.door import Access
 from console.access.passwords import Passwords
@@ -305,11 +305,6 @@ async def _furnish(dsn: str) -> dict[str, str]:
 # --- a run ----------------------------------------------------------------------------------------------------------
 
 
-def say(line: str) -> None:
-    """Show progress, on standard error."""
-    print(line, file=sys.stderr, flush=True)
-
-
 async def measure(folder: Path, size: Size, *, seed: int) -> Figures:
     """Start everything on the empty ``folder``, act, roll, judge; the diary stays in ``diary.jsonl``."""
     diary = Diary(folder / "diary.jsonl")
@@ -397,8 +392,7 @@ def main() -> None:
             folder.mkdir(parents=True, exist_ok=True)
             figures = asyncio.run(measure(folder, size, seed=arguments.seed))
         show(figures, Console(stderr=arguments.json, width=None if sys.stderr.isatty() else 112))
-        if arguments.json:
-            print(json.dumps(figures.as_object(), ensure_ascii=False))
+        hand_out("topology", figures.as_object(), as_json=arguments.json)
         code = 0 if figures.passed else 1
     except (Refused, RuntimeError) as error:
         say(error.refusal.sentence() if isinstance(error, Refused) else str(error))

@@ -113,3 +113,43 @@ def test_the_page_shows_what_was_kept_and_asks_nobody_for_anything(tmp_path: Pat
     # Below the bar of 0.85: the goal is shown as missed, and only the goals that are.
     assert re.findall(r'goal missed"><span class="name">([^<]+)', text) == ["吞吐，对裸引擎", "处理器，对裸引擎"]
     assert "&lt;b&gt;new&lt;/b&gt;" in text, "a bench that the page does not know is shown as a table"
+
+
+KEPT = {
+    "rehydrate": {"cases": 1000, "per_s": 58.1, "target_per_s": 30},
+    "topology": {
+        "acts": 90,
+        "refused": 1,
+        "lost": 0,
+        "doubled": 0,
+        "p99_bar": 5,
+        "phases": {"calm": {"acts": 90, "p99": 1.5}},
+    },
+    "reading": {
+        "cases": 7000,
+        "kinds": {"as_of": {"p95_ms": 7.5, "bar_ms": 20, "slowest": "one", "slowest_p95_ms": 9.0}},
+    },
+    "city": {
+        "cases": 7000,
+        "rebuild": {"seconds": 6.0, "bar_us": 900},
+        "sizes": {"bytes_per_case": 31_000, "tables": {"event": {"rows": 1, "bytes": 2, "indexes": 3}}},
+    },
+    "doors": {"cases": 7000, "pages": [{"name": "inbox", "median_ms": 6.0, "p95_ms": 11.0}]},
+    "lists": {"cases": 7000, "questions": [{"name": "list · open · street", "median_ms": 2.0, "p95_ms": 12.3}]},
+    "audit": {"events": 2_000_000, "wall_ms": 100_000, "sound": True},
+    "metering": {"act_cpu_ms_on": 1.6, "act_cpu_ms_off": 1.5},
+}
+"""Of each command what its chapter speaks of."""
+
+
+def test_every_command_has_its_chapter_and_its_goals(tmp_path: Path) -> None:
+    for name, figures in KEPT.items():
+        keep(name, figures, tmp_path)
+
+    page.write(tmp_path / "bench.html", tmp_path)
+
+    text = (tmp_path / "bench.html").read_text(encoding="utf-8")
+    assert text.count("<section>") == len(KEPT)
+    assert re.findall(r'goal missed"><span class="name">([^<]+)', text) == ["滚动时拒绝、丢失、重复"]
+    assert re.findall(r"<b>([^<]+)<i>", text) == ["58.1", "1", "1.5", "7.5", "0.1", "50"]
+    assert all(figure in text for figure in ("12.3", "31,000", "✓"))
