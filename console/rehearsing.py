@@ -5,19 +5,16 @@ and may be broken off at any moment.
 """
 
 import asyncio
-import signal
-from collections.abc import AsyncIterator, Callable, Collection
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from multiprocessing import get_context, resource_tracker
 from pathlib import Path
 
 import asyncpg
 
 from console.rehearsal_table import TableRead, read_past_cases
 from console.session import APP_ROLE
+from console.spreading import spread
 from domain.calendar import WorkCalendar
 from domain.errors import Refusal, Refused
 from domain.rehearsal import Rehearsal, Totals
@@ -80,7 +77,7 @@ async def rehearse_ledger(
                 done += part.cases
                 told(done, max(done, everything))
             return totals
-        async with _spread(dsn, trial, selection, keep, processes) as submit:
+        async with spread(processes, _begin, _given(dsn, trial, selection, keep), _rehearse_part) as submit:
             waiting = {submit(part) async for part in parts(conn, selection, PART)}
             while waiting:
                 ready, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -123,14 +120,11 @@ def rehearse_table(
 _Outcome = Totals | Refusal
 """Exceptions of ours do not travel between processes, refusals do."""
 
-_Submit = Callable[[Part], "asyncio.Future[_Outcome]"]
 
-
-@asynccontextmanager
-async def _spread(dsn: str, trial: Trial, selection: Selection, keep: int, processes: int) -> AsyncIterator[_Submit]:
-    """A way to have parts rehearsed elsewhere; leaving it waits for the parts under way and drops the others."""
+def _given(dsn: str, trial: Trial, selection: Selection, keep: int) -> tuple[object, ...]:
+    """What each of the processes is told."""
     past = {version: book.model_dump_json() for version, book in trial.past.items()}
-    given = (
+    return (
         dsn,
         trial.book.model_dump_json(),
         trial.calendar.model_dump_json(),
@@ -138,24 +132,6 @@ async def _spread(dsn: str, trial: Trial, selection: Selection, keep: int, proce
         selection.model_dump_json(),
         keep,
     )
-    # A fresh interpreter: this one runs threads and an event loop, of which a copy could be left in any state.
-    executor = ProcessPoolExecutor(processes, get_context("spawn"), _begin, given)
-    loop = asyncio.get_running_loop()
-
-    def submit(part: Part) -> "asyncio.Future[_Outcome]":
-        # This starts a process when there are too few. Ctrl-C goes to all processes of a terminal: the new ones never
-        # hear it, this one hears it right afterwards and tells them when to end.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            return loop.run_in_executor(executor, _rehearse_part, part)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-    resource_tracker.ensure_running()  # else the first process would be started with signals unblocked
-    try:
-        yield submit
-    finally:
-        await asyncio.to_thread(executor.shutdown, cancel_futures=True)
 
 
 @dataclass

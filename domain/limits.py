@@ -9,9 +9,18 @@ import re
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from domain.base import Frozen
@@ -66,15 +75,11 @@ class Limit(Frozen):
     amount: int = Field(ge=1, le=_LONGEST)
     unit: Unit
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        match = _FORM.fullmatch(value.strip())
-        if not match or int(match.group(1)) == 0:
-            raise PydanticCustomError("limit.unreadable", "{value}", {"value": value[:40]})
-        return {"amount": int(match.group(1)), "unit": match.group(2)}
+    def _from_text(cls, value: Any, build: ModelWrapValidatorHandler["Limit"]) -> "Limit":
+        # The same few texts stand in every fact; the value they stand for cannot change.
+        return _read(value.strip()) if isinstance(value, str) else build(value)
 
     @model_serializer
     def _to_text(self) -> str:
@@ -114,6 +119,14 @@ class Limit(Frozen):
         if amount > _LONGEST:
             raise Refused("limit.unreadable", value=f"{amount}{self.unit.value}")
         return Limit(amount=amount, unit=self.unit)
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> Limit:
+    match = _FORM.fullmatch(text)
+    if not match or int(match.group(1)) == 0:
+        raise PydanticCustomError("limit.unreadable", "{value}", {"value": text[:40]})
+    return Limit(amount=int(match.group(1)), unit=Unit(match.group(2)))
 
 
 def limit(text: str) -> Limit:

@@ -235,9 +235,10 @@ class Process(Generic[S]):
     """A process definition: pure functions over frozen values.
 
     ``decide(state, command, actor, at, world)`` says what happens or raises ``Refused``; ``evolve(state, event)``
-    what a fact changes; ``plan(state, world)`` what follows. ``answer`` turns a department's report into the
-    commands a person would have sent, ``hand_over`` describes a task for a department's system (it runs in the
-    workflow, in every replay again, and must never raise). ``first_phase`` is the phase it nearly always opens in.
+    what a fact changes; ``plan(state, world)`` what follows, ``tasks(state, world)`` the tasks in it alone.
+    ``answer`` turns a department's report into the commands a person would have sent, ``hand_over`` describes a
+    task for a department's system (it runs in the workflow, in every replay again, and must never raise).
+    ``first_phase`` is the phase it nearly always opens in.
     ``notices(state, event)`` says who is told of a fact; ``state`` already has the fact in it.
     """
 
@@ -250,6 +251,7 @@ class Process(Generic[S]):
     decide: Callable[[S | None, Any, Actor, Any, World], tuple[Event, ...]]
     evolve: Callable[[S | None, Any], S]
     plan: Callable[[S, World], Plan]
+    tasks: Callable[[S, World], tuple[Task, ...]]
     answer: Callable[[S, Task, Report], tuple[tuple[Actor, Json], ...]]
     hand_over: Callable[[S, Task, str], HandOver]
     stage_names: Mapping[Any, tuple[str, str]]
@@ -262,6 +264,10 @@ class Process(Generic[S]):
         a newer one. Values from outside (``command``) keep forbidding them.
         """
         return self.event.validate_python(body, extra="ignore")
+
+    def read_event_text(self, text: str) -> Any:
+        """The same from the text of the body, for which it need not be decoded first."""
+        return self.event.validate_json(text, extra="ignore")
 
     def read_state(self, body: Json) -> S:
         """The state that was written as ``body``, read as ``read_event`` reads facts."""

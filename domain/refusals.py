@@ -573,6 +573,11 @@ CATALOGUE: dict[str, Entry] = {
         "{path} 里已有内容，不会覆盖。", "请用 --into 指定一个新目录，或准备一个空数据库。",
         "{path} is not empty and is not overwritten.", "Give a new folder by --into, or an empty database.",
     ),
+    # --- rebuilding -------------------------------------------------------------------------------------------
+    "rebuild.one_or_anew": Entry(
+        "--anew 是把全部查询表清空重写，不能只用于一件。", "请去掉 --stream，或去掉 --anew。",
+        "--anew empties all read models; it cannot be done for one process.", "Leave out --stream or --anew.",
+    ),
     # --- an invented city -------------------------------------------------------------------------------------
     "seed.not_empty": Entry(
         "这个账本里已有诉求、登记册或资料，虚构城市不会写进去。", "请用 --data 指定一个新目录，或准备一个空数据库。",

@@ -289,10 +289,14 @@ def plan(state: Wish, world: World) -> Plan:
     return Plan(
         attributes=attributes,
         alarm=None if state.closed else state.lapses_at,
-        tasks=() if state.closed else (_task(state),),
+        tasks=_tasks(state, world),
         finished=state.closed,
         details=f"**{zh}** ({en})",
     )
+
+
+def _tasks(state: Wish, _world: World) -> tuple[Task, ...]:
+    return () if state.closed else (_task(state),)
 
 
 def _task(state: Wish) -> Task:
@@ -332,6 +336,7 @@ WISH: Process[Wish] = Process(
     decide=decide,
     evolve=evolve,
     plan=plan,
+    tasks=_tasks,
     answer=_answer,
     hand_over=_hand_over,
     stage_names=STAGE_NAMES,

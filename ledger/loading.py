@@ -6,10 +6,10 @@ transaction. Must not know where the rows come from.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from graphlib import TopologicalSorter
-from typing import Self
+from typing import Any, Self
 
 import asyncpg
 
@@ -290,3 +290,24 @@ from pg_class
 where relnamespace = 'public'::regnamespace and relkind = 'r' and relname <> 'schema_version'
 order by relname
 """
+
+
+def as_line(values: Iterable[Any]) -> str:
+    """A row in the text in which ``put`` takes it, without its line feed; JSON columns are given as text."""
+    return "\t".join(map(_cell, values))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "\\N"
+    if isinstance(value, str):
+        return value if value.isprintable() and "\\" not in value else value.translate(_ESCAPES)
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    if isinstance(value, list):
+        quoted = (each.replace("\\", "\\\\").replace('"', '\\"') for each in value)
+        return _cell("{" + ",".join(f'"{each}"' for each in quoted) + "}")
+    return str(value)
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})

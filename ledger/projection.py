@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from domain.base import Recalled
 from domain.case.state import Case
 from domain.case.vocabulary import Mode
 from domain.clocks import Clock
@@ -41,25 +42,28 @@ def project(
     """
     state, plan = after
     process = stream.partition("-")[0]
-    rows: Rows = {process_row: [row] for process_row, row in (_ROW[type(state)](stream, seq, at, state, plan),)}
+    table, make = _ROW[type(state)]
+    rows: Rows = {table: [make(stream, seq, at, state, plan).model_dump(mode="json")]}
     if isinstance(state, Case) and not _same(figured := _figure(stream, state), before and _figure(stream, before[0])):
         rows["case_figure"] = [figured.model_dump(mode="json")]
     rows["task"] = _tasks(stream, process, at, before[1].tasks if before else (), plan.tasks)
     known = {clock.id: clock for clock in _clocks(before[0])} if before else {}
     changed = (clock for clock in _clocks(state) if not _same(known.get(clock.id), clock))
-    rows["clock"] = [_clock(stream, process, clock) for clock in changed]
+    rows["clock"] = [_clock(stream, process, clock).model_dump(mode="json") for clock in changed]
     if before is None or before[1].alarm != plan.alarm:
         rows["awaited"] = [AwaitedRow(stream=stream, at=plan.alarm).model_dump(mode="json")]
     if told:
         rows["notice"] = [
-            row for seq_, event, notices in told for row in _notices(stream, process, seq_, event, notices)
+            row.model_dump(mode="json")
+            for seq_, event, notices in told
+            for row in _notices(stream, process, seq_, event, notices)
         ]
     return rows
 
 
-def _notices(stream: str, process: str, seq: int, event: Event, notices: tuple[Notice, ...]) -> Iterator[Json]:
+def _notices(stream: str, process: str, seq: int, event: Event, notices: tuple[Notice, ...]) -> Iterator[NoticeRow]:
     for place, notice in enumerate(notices):
-        row = NoticeRow(
+        yield NoticeRow(
             id=uuid.uuid5(NOTICE_NAMES, f"{stream}:{seq}:{place}"),
             stream=stream,
             seq=seq,
@@ -72,11 +76,10 @@ def _notices(stream: str, process: str, seq: int, event: Event, notices: tuple[N
             person=notice.person,
             params=dict(notice.params),
         )
-        yield row.model_dump(mode="json")
 
 
-def _case(stream: str, seq: int, at: datetime, state: Case, plan: Plan) -> tuple[str, Json]:
-    row = CaseRow(
+def _case(stream: str, seq: int, at: datetime, state: Case, plan: Plan) -> CaseRow:
+    return CaseRow(
         id=stream,
         seq=seq,
         stage=state.stage.value,
@@ -119,7 +122,6 @@ def _case(stream: str, seq: int, at: datetime, state: Case, plan: Plan) -> tuple
         returns=len(state.returns),
         open_orders=len(state.open_orders),
     )
-    return "case_row", row.model_dump(mode="json")
 
 
 def _figure(stream: str, state: Case) -> CaseFigureRow:
@@ -143,8 +145,8 @@ def _figure(stream: str, state: Case) -> CaseFigureRow:
     )
 
 
-def _wish(stream: str, seq: int, at: datetime, state: Wish, plan: Plan) -> tuple[str, Json]:
-    row = WishRow(
+def _wish(stream: str, seq: int, at: datetime, state: Wish, plan: Plan) -> WishRow:
+    return WishRow(
         id=stream,
         seq=seq,
         stage=state.stage.value,
@@ -162,16 +164,19 @@ def _wish(stream: str, seq: int, at: datetime, state: Wish, plan: Plan) -> tuple
         finished=plan.finished,
         updated_at=at,
     )
-    return "wish", row.model_dump(mode="json")
 
 
-_ROW: dict[type[Any], Callable[[str, int, datetime, Any, Plan], tuple[str, Json]]] = {Case: _case, Wish: _wish}
+_ROW: dict[type[Any], tuple[str, Callable[[str, int, datetime, Any, Plan], CaseRow | WishRow]]] = {
+    Case: ("case_row", _case),
+    Wish: ("wish", _wish),
+}
 
 
 def _tasks(stream: str, process: str, at: datetime, before: tuple[Task, ...], after: tuple[Task, ...]) -> list[Json]:
     known, kept = {task.id: task for task in before}, {task.id for task in after}
-    rows = [_task(stream, process, task, None) for task in after if not _same(known.get(task.id), task)]
-    return rows + [_task(stream, process, task, at) for task in before if task.id not in kept]
+    changed = [_task(stream, process, task, None) for task in after if not _same(known.get(task.id), task)]
+    gone = [_task(stream, process, task, at) for task in before if task.id not in kept]
+    return [row.model_dump(mode="json") for row in (*changed, *gone)]
 
 
 def _clocks(state: Any) -> tuple[Clock, ...]:
@@ -183,8 +188,8 @@ def _same(before: Any, after: Any) -> bool:
     return before is after or bool(before == after)
 
 
-def _task(stream: str, process: str, task: Task, closed_at: datetime | None) -> Json:
-    row = TaskRow(
+def _task(stream: str, process: str, task: Task, closed_at: datetime | None) -> TaskRow:
+    return TaskRow(
         stream=stream,
         id=task.id,
         process=process,
@@ -197,11 +202,10 @@ def _task(stream: str, process: str, task: Task, closed_at: datetime | None) -> 
         due_at=task.due_at,
         closed_at=closed_at,
     )
-    return row.model_dump(mode="json")
 
 
-def _clock(stream: str, process: str, clock: Clock) -> Json:
-    row = ClockRow(
+def _clock(stream: str, process: str, clock: Clock) -> ClockRow:
+    return ClockRow(
         stream=stream,
         id=clock.id,
         process=process,
@@ -223,4 +227,48 @@ def _clock(stream: str, process: str, clock: Clock) -> Json:
         extended=tuple(str(each) for each in clock.extended),
         reached=clock.reached,
     )
-    return row.model_dump(mode="json")
+
+
+class Whole:
+    """All rows of a stream at once, for who folds it from its beginning.
+
+    For each key the row that ``project`` would have written last: made by the same hands, but once and not after every
+    act. ``take`` hears of the acts in order, ``rows`` is asked at the end.
+    """
+
+    def __init__(self, stream: str) -> None:
+        self._stream, self._process = stream, stream.partition("-")[0]
+        self._open: tuple[Task, ...] = ()
+        self._tasks: dict[str, tuple[Task, datetime | None]] = {}
+        self._seen: tuple[Clock, ...] = ()
+        self._clocks: dict[str, Clock] = {}
+        self._notices: list[NoticeRow] = []
+
+    def take(self, at: datetime, state: Any, tasks: tuple[Task, ...], told: Told) -> None:
+        """The state and its open tasks after an act at ``at``, and what people were told of it."""
+        kept = {task.id for task in tasks}
+        for task in self._open:
+            if task.id not in kept:
+                self._tasks[task.id] = (task, at)
+        for task in tasks:
+            self._tasks[task.id] = (task, None)
+        self._open = tasks
+        clocks = _clocks(state)
+        if clocks is not self._seen:
+            self._seen = clocks
+            self._clocks |= {clock.id: clock for clock in clocks}
+        for seq, event, notices in told:
+            self._notices += _notices(self._stream, self._process, seq, event, notices)
+
+    def rows(self, seq: int, at: datetime, state: Any, plan: Plan) -> dict[str, list[Recalled]]:
+        """The rows by table, after the last act with its last event ``seq``, its time, its state and its plan."""
+        table, make = _ROW[type(state)]
+        stream, process = self._stream, self._process
+        return {
+            table: [make(stream, seq, at, state, plan)],
+            "case_figure": [_figure(stream, state)] if isinstance(state, Case) else [],
+            "task": [_task(stream, process, task, closed) for task, closed in self._tasks.values()],
+            "clock": [_clock(stream, process, clock) for clock in self._clocks.values()],
+            "awaited": [AwaitedRow(stream=stream, at=plan.alarm)],
+            "notice": list(self._notices),
+        }

@@ -6,8 +6,9 @@ tables: the application may not write rows by itself.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -15,10 +16,11 @@ from pydantic import ValidationError
 
 from domain.base import Frozen, Recalled
 from domain.notices import Notice
-from domain.process import Event, Plan, World
+from domain.process import Event, World
 from domain.processes import PROCESSES
-from ledger.log import COMMAND_COLUMNS, Connection, Json, RecordedCommand, canonical, history, streams
-from ledger.projection import project
+from ledger.loading import as_line
+from ledger.log import Connection, Json, canonical, streams
+from ledger.projection import Whole
 from ledger.rows import AwaitedRow, CaseFigureRow, CaseRow, ClockRow, NoticeRow, TaskRow, WishRow
 
 
@@ -41,6 +43,27 @@ TABLES: dict[str, ReadModel] = {
 }
 """Every read model by the name of its table."""
 
+COLUMNS: dict[str, tuple[str, ...]] = {name: tuple(table.model.model_fields) for name, table in TABLES.items()}
+"""The columns of each, in their order."""
+
+
+class Command(NamedTuple):
+    """What a fold needs to know of a recorded command: its events and its time."""
+
+    seq_from: int
+    seq_to: int
+    at: datetime
+
+
+_NAMED = 1_000
+"""So many differences are named; all are counted."""
+
+AT_ONCE = 100
+"""So many streams are rebuilt in one transaction: their acts wait for a fifth of a second."""
+
+Folded = dict[str, list[Recalled]]
+"""The rows of one stream by table, as values."""
+
 Rows = dict[str, dict[tuple[str, ...], Json]]
 """The rows of one stream by table and key."""
 
@@ -56,47 +79,91 @@ class Difference(Frozen):
 
 @dataclass
 class Rebuilt:
-    """What a rebuild has done: streams folded, rows written, rows that had differed, rows of no stream removed."""
+    """What a rebuild has done: streams folded, rows they have, rows that had differed, rows of no stream removed.
+
+    ``differing`` counts all rows that had differed; ``differences`` names the first ones. With ``anew`` nothing was
+    compared.
+    """
 
     streams: int = 0
     rows: int = 0
+    differing: int = 0
     differences: list[Difference] = field(default_factory=list)
     strays: int = 0
+    anew: bool = False
+
+    def add(self, other: "Rebuilt") -> None:
+        """Count what another part of the rebuild has done."""
+        self.streams += other.streams
+        self.rows += other.rows
+        self.strays += other.strays
+        self.anew = self.anew or other.anew
+        self.differing += other.differing
+        self.differences += other.differences[: max(0, _NAMED - len(self.differences))]
+
+    def differ(self, found: Sequence[Difference]) -> None:
+        """Count these differences and keep the first ones."""
+        self.differing += len(found)
+        self.differences += found[: max(0, _NAMED - len(self.differences))]
+
+
+def fold(stream: str, bodies: Iterable[str], commands: Iterable[Command]) -> Folded:
+    """The rows that a stream of these facts has, by table; ``bodies`` are their texts, ``commands`` what led to them.
+
+    No rows for a stream of no process, and none before anything was there.
+    """
+    process = PROCESSES.get(stream.partition("-")[0])
+    if process is None:
+        return {}
+    # The world decides where tasks are handed over to, which no row shows; any world folds alike.
+    world, whole, facts = World(), Whole(stream), iter(bodies)
+    state: Any = None
+    last: Command | None = None
+    for command in commands:
+        told: list[tuple[int, Event, tuple[Notice, ...]]] = []
+        for seq in range(command.seq_from, command.seq_to + 1):
+            event = process.read_event_text(next(facts))
+            state = process.evolve(state, event)
+            if notices := process.notices(state, event):
+                told.append((seq, event, notices))
+        if state is not None:  # else a command that changed nothing before anything was there
+            last = command
+            whole.take(command.at, state, process.tasks(state, world), told)
+    return {} if last is None else whole.rows(last.seq_to, last.at, state, process.plan(state, world))
 
 
 async def fold_rows(conn: Connection, stream: str) -> Rows:
     """The rows that the log says a stream has; no rows for a stream the log does not know."""
-    process = PROCESSES.get(stream.partition("-")[0])
+    return _as_rows((await _folded(conn, [stream]))[stream])
+
+
+async def _folded(conn: Connection, names: Sequence[str]) -> dict[str, Folded]:
+    """The rows that the log says these streams have."""
+    bodies: dict[str, list[str]] = {name: [] for name in names}
+    commands: dict[str, list[Command]] = {name: [] for name in names}
+    for stream, body in await conn.fetch(
+        "select stream, body::text from event where stream = any ($1::text[]) order by stream, seq", names
+    ):
+        bodies[stream].append(body)
+    for stream, *command in await conn.fetch(
+        "select stream, seq_from, seq_to, at from command where stream = any ($1::text[])"
+        " order by stream, seq_from, seq_to",
+        names,
+    ):
+        commands[stream].append(Command(*command))
+    return {name: fold(name, bodies[name], commands[name]) for name in names}
+
+
+def _as_rows(folded: Mapping[str, Sequence[Recalled]]) -> Rows:
     rows: Rows = {table: {} for table in TABLES}
-    if process is None:
-        return rows
-    events = iter(await history(conn, stream))
-    before: tuple[Any, Plan] | None = None
-    for command in await _commands(conn, stream):
-        state = before[0] if before else None
-        told: list[tuple[int, Event, tuple[Notice, ...]]] = []
-        for seq in range(command.seq_from, command.seq_to + 1):
-            event = process.read_event(next(events).body)
-            state = process.evolve(state, event)
-            if notices := process.notices(state, event):
-                told.append((seq, event, notices))
-        if state is None:
-            continue  # a command that changed nothing before anything was there
-        # The world decides where tasks are handed over to, which no row shows; any world folds alike.
-        after = (state, process.plan(state, World()))
-        for table, changed in project(stream, command.seq_to, command.at, before, after, told).items():
-            rows[table] |= {_key(table, row): row for row in changed}
-        before = after
+    for table, found in folded.items():
+        rows[table] = {_key(table, row): row for row in (each.model_dump(mode="json") for each in found)}
     return rows
 
 
 async def stored_rows(conn: Connection, stream: str) -> Rows:
     """The rows that the read models hold for a stream, in the form ``fold_rows`` gives them."""
-    rows: Rows = {}
-    for name, table in TABLES.items():
-        found = await conn.fetch(f"select * from {name} where {table.stream} = $1", stream)
-        rows[name] = {tuple(str(row[column]) for column in table.key): _as_json(table.model, row) for row in found}
-    return rows
+    return _stored_as_rows((await _stored(conn, [stream]))[stream])
 
 
 async def differences(conn: Connection, stream: str) -> list[Difference]:
@@ -115,9 +182,10 @@ async def rebuild(
 ) -> Rebuilt:
     """Drop and rebuild the read models of one stream, or of all; others may work meanwhile.
 
-    Each stream is rebuilt in one transaction under its lock, so readers see its old rows or its new ones and no act
-    can come between. Rebuilding all also removes rows of streams the log does not know. ``told`` hears how many
-    streams are done, and of how many. Interrupted, it has rebuilt some streams wholly and the others not at all.
+    Streams are rebuilt a few at a time in one transaction under their locks, so readers see the old rows of each or
+    its new ones and no act can come between; rows that are right stay where they are. Rebuilding all also removes
+    rows of streams the log does not know. ``told`` hears how many streams are done, and of how many. Interrupted,
+    it has rebuilt some streams wholly and the others not at all.
     """
     done = Rebuilt()
     if stream is not None:
@@ -125,15 +193,155 @@ async def rebuild(
         await _rebuild_with_displaced(conn, stream, done)
         told(1, 1)
         return done
-    total, last = await conn.fetchval("select count(distinct stream) from event"), ""
+    total, last = await count_streams(conn), ""
     told(0, total)
-    while page := await streams(conn, after=last, limit=500):
-        for each in page:
-            await _rebuild_with_displaced(conn, each, done)
-            told(done.streams, total)
-        last = page[-1]
-    done.strays = await _remove_strays(conn)
+    while names := await streams(conn, after=last, limit=AT_ONCE):
+        done.add(await rebuild_streams(conn, names))
+        told(done.streams, total)
+        last = names[-1]
+    done.strays = await remove_strays(conn)
     return done
+
+
+async def count_streams(conn: Connection) -> int:
+    """How many streams the log has."""
+    return int(await conn.fetchval("select count(*) from event where seq = 1"))
+
+
+async def rebuild_streams(conn: Connection, names: Sequence[str]) -> Rebuilt:
+    """Rebuild these streams in one transaction under their locks; what is right already is not written again."""
+    done = Rebuilt()
+    try:
+        async with conn.transaction():
+            # Always in the same order, so that two who take many never wait for each other.
+            await conn.execute("select ledger_lock(s) from unnest($1::text[]) s", sorted(names))
+            wanted, stored = await _folded(conn, names), await _stored(conn, names)
+            wrong = await _incomplete(conn, names)
+            for name in names:
+                rows = wanted[name]
+                done.rows += sum(map(len, rows.values()))
+                if not _agree(stored[name], rows):
+                    done.differ(_compare(_stored_as_rows(stored[name]), _as_rows(rows)))
+                    wrong.add(name)
+            await _write(conn, wrong, wanted)
+    except asyncpg.UniqueViolationError:
+        # Falsified rows of other streams stand in the way of the right ones: one stream after the other finds them.
+        done = Rebuilt()
+        for name in names:
+            await _rebuild_with_displaced(conn, name, done)
+        return done
+    done.streams = len(names)
+    return done
+
+
+async def fold_lines(conn: Connection, names: Sequence[str], lines: dict[str, list[str]]) -> Rebuilt:
+    """Add the rows of these streams to ``lines``, table by table, as a load takes them; looks at no read model."""
+    done = Rebuilt(streams=len(names), anew=True)
+    for folded in (await _folded(conn, names)).values():
+        for table, rows in folded.items():
+            done.rows += len(rows)
+            lines[table] += [as_line(_for_copy(*each) for each in _values(row).items()) for row in rows]
+    return done
+
+
+async def are_empty(conn: Connection) -> bool:
+    """Whether no read model holds a row: they were lost, or emptied to be made anew."""
+    for table in TABLES:
+        if await conn.fetchval(f"select exists (select from {table})"):
+            return False
+    return True
+
+
+async def route_again(conn: Connection) -> None:
+    """Give every notice that has none its routing, as the trigger does where notices are written one by one."""
+    await conn.execute(
+        "insert into routing (notice)"
+        " select id from notice n where not exists (select from routing where notice = n.id)"
+    )
+
+
+async def _stored(conn: Connection, names: Sequence[str]) -> dict[str, dict[str, list[asyncpg.Record]]]:
+    """What the read models hold for these streams."""
+    stored: dict[str, dict[str, list[asyncpg.Record]]] = {name: {table: [] for table in TABLES} for name in names}
+    for table, model in TABLES.items():
+        for row in await conn.fetch(f"select * from {table} where {model.stream} = any ($1::text[])", names):
+            stored[row[model.stream]][table].append(row)
+    return stored
+
+
+async def _incomplete(conn: Connection, names: Sequence[str]) -> set[str]:
+    """Those of the streams whose rows lack what triggers make of them: the words of the search, a notice's routing."""
+    rows = await conn.fetch(
+        """
+        select r.id as stream
+        from case_row r
+        left join case_text t on t.id = r.id
+        where r.id = any ($1::text[])
+            and (t.plain, t.registered_at) is distinct from
+                (cjk_plain(coalesce(r.title, '')) || ' ' || cjk_plain(coalesce(r.text, '')), r.registered_at)
+        union
+        select n.stream
+        from notice n
+        where n.stream = any ($1::text[]) and not exists (select from routing where notice = n.id)
+        """,
+        names,
+    )
+    return {row["stream"] for row in rows}
+
+
+def _agree(stored: Mapping[str, Sequence[asyncpg.Record]], wanted: Mapping[str, Sequence[Recalled]]) -> bool:
+    """Whether the rows are the same, told from their values; where not, ``_compare`` says how they differ."""
+    for table, model in TABLES.items():
+        rows, found = wanted.get(table, ()), stored[table]
+        if len(rows) != len(found):
+            return False
+        known = {tuple(str(row[column]) for column in model.key): row for row in found}
+        for row in rows:
+            values = _values(row)
+            other = known.get(tuple(str(values[column]) for column in model.key))
+            if other is None or any(_plain(name, other[name]) != value for name, value in values.items()):
+                return False
+    return True
+
+
+_JSON = ("pauses", "params")
+
+
+def _values(row: Recalled) -> dict[str, Any]:
+    """The row as the driver takes it and gives it, but JSON as a value."""
+    values = {name: list(value) if type(value) is tuple else value for name, value in row.__dict__.items()}
+    if values.get("pauses"):
+        values["pauses"] = [pause.model_dump(mode="json") for pause in values["pauses"]]
+    return values
+
+
+def _plain(name: str, value: Any) -> Any:
+    return json.loads(value) if name in _JSON and isinstance(value, str) else value
+
+
+async def _write(
+    conn: Connection, names: Collection[str], wanted: Mapping[str, Mapping[str, Sequence[Recalled]]]
+) -> None:
+    """Put the wanted rows of these streams in place of those that are there."""
+    if not names:
+        return
+    for table, model in TABLES.items():
+        await conn.execute(f"delete from {table} where {model.stream} = any ($1::text[])", list(names))
+        rows = [row for name in sorted(names) for row in wanted[name].get(table, ())]
+        if rows:
+            records = [tuple(_for_copy(*each) for each in _values(row).items()) for row in rows]
+            await conn.copy_records_to_table(table, columns=COLUMNS[table], records=records)
+
+
+def _for_copy(name: str, value: Any) -> Any:
+    return canonical(value) if name in _JSON else value
+
+
+def _stored_as_rows(stored: Mapping[str, Sequence[asyncpg.Record]]) -> Rows:
+    return {
+        table: {tuple(str(row[c]) for c in TABLES[table].key): _as_json(TABLES[table].model, row) for row in found}
+        for table, found in stored.items()
+    }
 
 
 async def stray_streams(conn: Connection, after: str = "", limit: int = 200) -> list[str]:
@@ -174,7 +382,7 @@ async def _rebuild_one(conn: Connection, stream: str, done: Rebuilt) -> list[str
         rows = {name: list(found.values()) for name, found in wanted.items()}
         await conn.execute("select ledger_rows($1::text::jsonb)", canonical(rows))
     done.rows += sum(len(found) for found in rows.values())
-    done.differences += _compare(stored, wanted)
+    done.differ(_compare(stored, wanted))
     return displaced
 
 
@@ -193,7 +401,8 @@ async def _displace(conn: Connection, stream: str, wanted: Rows) -> list[str]:
     return displaced
 
 
-async def _remove_strays(conn: Connection) -> int:
+async def remove_strays(conn: Connection) -> int:
+    """Remove the rows of streams that the log does not know; how many there were."""
     removed = 0
     for name, table in TABLES.items():
         # One statement sees one moment: a stream that is being opened shows both its event and its row, or neither.
@@ -202,13 +411,6 @@ async def _remove_strays(conn: Connection) -> int:
         )
         removed += int(status.rpartition(" ")[2])
     return removed
-
-
-async def _commands(conn: Connection, stream: str) -> list[RecordedCommand]:
-    rows = await conn.fetch(
-        f"select {COMMAND_COLUMNS} from command where stream = $1 order by seq_from, seq_to", stream
-    )
-    return [RecordedCommand(**dict(row)) for row in rows]
 
 
 def _key(table: str, row: Json) -> tuple[str, ...]:

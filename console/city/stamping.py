@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from console.city.playing import Act
 from console.city.town import MARKS
 from domain.zone import office_month
+from ledger.loading import as_line
 from ledger.log import Json, canonical, instant_text
 from ledger.projection import NOTICE_NAMES
 from ledger.rebuild import TABLES
@@ -225,7 +226,7 @@ class History:
         for row in rows["notice"].values():
             seq = int(str(row["seq"]))
             row = row | {"stream": _STREAM_MARK}
-            line = "\t".join(_cell(name, row[name]) for name in COLUMNS["notice"] if name != "id")
+            line = as_line(_cells("notice", row))
             notices.append(_Notice(seq, places[seq], self._pattern(str(row["at"])), self._pattern(line)))
             places[seq] += 1
         lines = {table: tuple(self._line(table, row) for row in rows[table].values()) for table in ROW_TABLES}
@@ -238,7 +239,7 @@ class History:
                 number = self._counted.index(datetime.fromisoformat(str(row["settled_at"])))
                 row = row | {"settled_month": _MONTH.format(number)}
         row = row | {name: _STREAM_MARK for name in ("id", "stream") if row.get(name) == _STREAM}
-        return self._pattern("\t".join(_cell(column, row[column]) for column in COLUMNS[table]))
+        return self._pattern(as_line(_cells(table, row)))
 
     def _pattern(self, text: str) -> _Pattern:
         """The text with gaps where it names marks, days and digests."""
@@ -256,14 +257,7 @@ def _settles(act: Act) -> bool:
     return any(body["kind"] == "settled" for body in act.events)
 
 
-def _cell(column: str, value: Any) -> str:
-    """A value as ``COPY`` reads it."""
-    if value is None:
-        return "\\N"
-    if isinstance(value, bool):
-        return "t" if value else "f"
-    if column in _JSON:
-        return canonical(value)
-    if isinstance(value, list):
-        return "{" + ",".join(value) + "}"
-    return str(value)
+def _cells(table: str, row: Json) -> list[Any]:
+    """The values of a row in the order of its columns, but without the id of a notice."""
+    columns = COLUMNS[table][1:] if table == "notice" else COLUMNS[table]
+    return [canonical(row[column]) if column in _JSON else row[column] for column in columns]

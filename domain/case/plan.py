@@ -20,7 +20,7 @@ HANDLE = "handle"
 
 def plan(state: Case, world: World) -> Plan:
     """The plan of a case; the world tells which departments run a system of their own."""
-    tasks = () if state.is_final else (*_tasks(state, world), *_side_tasks(state))
+    tasks = tasks_of(state, world)
     moment = next_moment(state)
     running = [clock for clock in state.clocks if clock.is_running]
     attributes = Attributes(
@@ -39,6 +39,11 @@ def plan(state: Case, world: World) -> Plan:
         finished=state.is_final,
         details=_details(state, tasks),
     )
+
+
+def tasks_of(state: Case, world: World) -> tuple[Task, ...]:
+    """The open tasks of a case: the part of its plan that a fold of many acts asks for after each."""
+    return () if state.is_final else (*_tasks(state, world), *_side_tasks(state))
 
 
 def _tasks(state: Case, world: World) -> tuple[Task, ...]:

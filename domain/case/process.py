@@ -7,7 +7,7 @@ from domain.case.decide import decide
 from domain.case.events import CaseEvent
 from domain.case.evolve import evolve
 from domain.case.notices import notices
-from domain.case.plan import answer, hand_over, plan
+from domain.case.plan import answer, hand_over, plan, tasks_of
 from domain.case.state import Case
 from domain.case.vocabulary import STAGE_NAMES, Phase
 from domain.process import Process
@@ -22,6 +22,7 @@ CASE: Process[Case] = Process(
     decide=decide,
     evolve=evolve,
     plan=plan,
+    tasks=tasks_of,
     answer=answer,
     hand_over=hand_over,
     stage_names=STAGE_NAMES,

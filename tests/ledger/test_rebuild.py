@@ -189,7 +189,19 @@ async def test_work_goes_on_after_a_rebuild_and_agrees_with_the_log(office: Offi
     assert await differences(conn, "case-c") == []
     heard: list[tuple[int, int]] = []
     await rebuild(conn, told=lambda done, total: heard.append((done, total)))
-    assert heard == [(number, 5) for number in range(6)]
+    assert heard == [(0, 5), (5, 5)]
+
+
+async def test_lost_words_and_routings_come_back_although_every_row_is_right(
+    office: Office, conn: asyncpg.Connection
+) -> None:
+    words, notices = "select * from case_text order by id", "select notice from routing order by notice"
+    before = (await conn.fetch(words), await conn.fetch(notices))
+    assert all(before)
+    await conn.execute("update case_text set plain = '' where id = 'case-b'")
+    await conn.execute("delete from routing")
+    assert (await rebuild(conn)).differing == 0
+    assert (await conn.fetch(words), await conn.fetch(notices)) == before
 
 
 async def test_the_application_may_not_rebuild(office: Office) -> None:
