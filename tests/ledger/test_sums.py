@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
+from activities.folding import fold_all
 from domain.rights import EVERYTHING, Reach
 from ledger.board import office_midnight, read_board
 from ledger.figures import Group, Selection, Table, open_ledger, table
 from ledger.sums import count_anew, fold
+from runtime.pool import open_pool
 from tests.ledger.figure_rows import END, fill
 
 ALL_BY_CASES = Reach(people=frozenset(f"p-{number}" for number in range(1, 6)))
@@ -109,6 +111,17 @@ async def test_who_folds_while_another_does_has_nothing_to_do(ledger: str, conn:
         assert await fold(conn) > 0
     finally:
         await other.close()
+
+
+async def test_the_worker_takes_all_in_by_the_role_of_the_application(ledger: str, conn: asyncpg.Connection) -> None:
+    await fill(conn, 30)
+
+    async with await open_pool(ledger, size=1, role="bihuan_app") as pool:
+        assert await fold_all(pool) == 30
+        assert await fold_all(pool) == 0
+
+    assert await conn.fetchval("select sum(cases) from figure_sum where part = 'place' and unit = 'month'") >= 30
+    assert await conn.fetchval("select count(*) from figure_change") == 0
 
 
 async def test_emptied_read_models_leave_no_sums(conn: asyncpg.Connection) -> None:
