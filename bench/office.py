@@ -76,7 +76,7 @@ async def office(folder: Path, *, worker: Mapping[str, str] | None = None) -> As
         await stack.enter_async_context(instance)
         at = instance.endpoints
         size = max(settings.pool_size, PARALLEL + 2)
-        pool = await open_pool(at.postgres, size=size, role=APP_ROLE, name="bench ours")
+        pool = await open_pool(at.postgres, size=size, role=APP_ROLE, name="bench ours", resets=False)
         plain = await open_pool(at.postgres, size=settings.pool_size, name="bench plain", resets=False)
         for each in (pool, plain):
             stack.push_async_callback(each.close)
