@@ -13,7 +13,7 @@ times are UTC.
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
@@ -66,28 +66,49 @@ def canonical(value: object) -> str:
     PostgreSQL cannot hold (NUL, lone surrogates). Floats have no place in counts or money, and no one text either.
     """
     _check(value)
-    return _CANONICAL.encode(value)
+    text = _CANONICAL.encode(value)
+    if _MAY_HOLD_NUL in text and any("\0" in each for each in _texts(value)):
+        raise ValueError("canonical JSON must not contain NUL")
+    text.encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
+    return text
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_MAY_HOLD_NUL = "\\u0000"
+"""How the encoder writes NUL; a text that spells it out looks the same."""
 
 
 def _check(value: object) -> None:
+    # Every act passes here with each of its events: the usual kinds are told by their very type, texts by the whole.
+    rest = [value]
+    while rest:
+        each = rest.pop()
+        kind = type(each)
+        if kind in _PLAIN:
+            continue
+        if isinstance(each, Mapping):
+            if not all(isinstance(key, str) for key in each):
+                raise TypeError("canonical JSON needs text keys")
+            rest.extend(each.values())
+        elif isinstance(each, list | tuple):
+            rest.extend(each)
+        elif not isinstance(each, str | int):
+            raise TypeError(f"canonical JSON does not take {kind.__name__}")
+
+
+_PLAIN = frozenset({str, int, bool, type(None)})
+
+
+def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
-        if "\0" in value:
-            raise ValueError("canonical JSON must not contain NUL")
-        value.encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
+        yield value
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            if not isinstance(key, str):
-                raise TypeError(f"canonical JSON needs text keys, not {type(key).__name__}")
-            _check(key)
-            _check(item)
+            yield key
+            yield from _texts(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            _check(item)
-    elif value is not None and not isinstance(value, int):
-        raise TypeError(f"canonical JSON does not take {type(value).__name__}")
+            yield from _texts(item)
 
 
 class Canonical(NamedTuple):
