@@ -46,7 +46,7 @@ class Log:
 
 @dataclass(frozen=True)
 class Phase:
-    """How long the answers of one phase took, in seconds, from the first time an act was sent."""
+    """How long the answers of one phase took, in seconds, from when an act was first sent to its answer."""
 
     name: str
     took: Sequence[float]
@@ -96,15 +96,16 @@ class Figures:
     def phases(self) -> list[Phase]:
         """Answers by the phase in which the act was first sent."""
         starts = [(line["t"], str(line["name"])) for line in self.history.of("phase")]
-        first: dict[str, float] = {}
+        begun: dict[str, float] = {}
         took: dict[str, list[float]] = {name: [] for _, name in starts}
-        answered: set[str] = set()
         for each in self.attempts:
-            begun = first.setdefault(each.key, each.invoked["t"])
-            if each.end == "ok" and each.key not in answered:
-                answered.add(each.key)
-                name = max((at, name) for at, name in starts if at <= begun)[1]
-                took[name].append(each.ended["t"] - begun)
+            at = begun.setdefault(each.key, each.invoked["t"])
+            if each.end == "info":
+                continue  # no answer yet: the same is sent again, and whoever waits goes on waiting
+            del begun[each.key]
+            if each.end == "ok":
+                name = max((start, name) for start, name in starts if start <= at)[1]
+                took[name].append(each.ended["t"] - at)
         return [Phase(name, found) for name, found in took.items()]
 
     @property
