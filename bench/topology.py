@@ -118,9 +118,9 @@ class Place:
     child: Child
 
     @property
-    def health(self) -> str | None:
-        """The host:port at which the process says whether it is ready; None for a connector, which does not."""
-        return self.settings.get("BIHUAN_WORKER_METRICS") or self.settings.get("BIHUAN_CONSOLE_METRICS")
+    def health(self) -> str:
+        """The host:port at which the process says whether it is ready."""
+        return self.settings[f"BIHUAN_{self.service.upper()}_METRICS"]
 
 
 @dataclass
@@ -172,8 +172,6 @@ class Topology:
         self.diary.note("started", on=name, release=release.name, seconds=round(time.monotonic() - began, 2))
 
     async def _until_ready(self, place: Place) -> None:
-        if place.health is None:
-            return
         deadline = time.monotonic() + _READY_WITHIN.total_seconds()
         async with httpx.AsyncClient(base_url=f"http://{place.health}", timeout=5) as asking:
             while True:
@@ -243,12 +241,8 @@ async def open_topology(folder: Path, size: Size, diary: Diary) -> AsyncIterator
         machine = Machine(folder, postgres.dsn(), temporal.address)
         MasterKey.load(machine.keys / "master.key", create=True)
         SigningKey.load(machine.keys / "signing.key", create=True)
-        ports = free_ports(size.workers + 2 * size.consoles)
-        doors, watched, metered = (
-            ports[: size.consoles],
-            ports[size.consoles : 2 * size.consoles],
-            ports[-size.workers :],
-        )
+        connected, *ports = free_ports(1 + 2 * size.consoles + size.workers)
+        doors, watched, metered = ports[: size.consoles], ports[size.consoles : -size.workers], ports[-size.workers :]
         consoles = [f"127.0.0.1:{port}" for port in doors]
         rules = ProxyRules.read(DEPLOY / "proxy" / "Caddyfile")
         topology = Topology(machine, diary, consoles, {}, rules)
@@ -274,7 +268,7 @@ async def open_topology(folder: Path, size: Size, diary: Diary) -> AsyncIterator
             for n, (door, port) in enumerate(zip(doors, watched, strict=True), 1)
         ]
         await asyncio.gather(*starts)
-        await topology.start("connector", "connector", THIS)
+        await topology.start("connector", "connector", THIS, BIHUAN_CONNECTOR_METRICS=f"127.0.0.1:{connected}")
         yield topology
 
 
