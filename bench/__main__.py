@@ -24,7 +24,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from bench import doors, page
-from bench.bare import Bare, Design
+from bench.bare import LIKE_OURS, Bare, Design
 from bench.durable import Durable, is_installed
 from bench.floor import Floor
 from bench.loop import PLAIN_LOOP, Side, play
@@ -74,7 +74,9 @@ OPTIONAL = ("indexed", "usual", "dbos")
 _DOORS, _DOORS_QUICK = (100_000, 40), (20_000, 10)
 
 
-async def measure(folder: Path, size: Size, without: frozenset[str] = frozenset()) -> Figures:
+async def measure(
+    folder: Path, size: Size, without: frozenset[str] = frozenset(), *, like_ours: bool = False
+) -> Figures:
     """Start everything on ``folder``, measure, stop everything."""
     say("启动 starting PostgreSQL, Temporal and the workers")
     async with AsyncExitStack() as stack:
@@ -82,7 +84,7 @@ async def measure(folder: Path, size: Size, without: frozenset[str] = frozenset(
         ours = await play(here.ours)
         async with here.plain.acquire() as conn:
             writes = await LoopWrites.recorded(conn, ours)
-        sides, worker = await _sides(stack, here, writes, size, without)
+        sides, worker = await _sides(stack, here, writes, size, without, like_ours=like_ours)
         histories = {}
         for name, side in sides.items():
             stream = ours if name == "ours" else await play(side)
@@ -101,12 +103,18 @@ async def measure(folder: Path, size: Size, without: frozenset[str] = frozenset(
 
 
 async def _sides(
-    stack: AsyncExitStack, here: Office, writes: LoopWrites, size: Size, without: frozenset[str]
+    stack: AsyncExitStack,
+    here: Office,
+    writes: LoopWrites,
+    size: Size,
+    without: frozenset[str],
+    *,
+    like_ours: bool,
 ) -> tuple[dict[str, Side], Child]:
     """Every side that takes part, and the process that works for those on plain Temporal."""
     endpoints = here.instance.endpoints
     writes.save(here.folder / "writes.json")
-    command = ["-m", "bench.bare", str(here.folder / "writes.json")]
+    command = ["-m", "bench.bare", str(here.folder / "writes.json"), *([LIKE_OURS] if like_ours else [])]
     worker = Child(own_child("bare", command, endpoints, here.folder), here.instance.logs)
     stack.push_async_callback(worker.stop)
     await worker.start()
@@ -171,6 +179,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="about two minutes instead of eight")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--without", action="append", default=[], choices=OPTIONAL, help="leave a peer out; repeatable")
+    parser.add_argument(
+        "--peers-like-ours", action="store_true", help="the peers' worker on uvloop and without threads, as ours is"
+    )
     parser.add_argument("--no-doors", action="store_true", help="leave out the pages")
     parser.add_argument("--report", type=Path, metavar="FILE", help="make the page of all figures; measure nothing")
     return parser.parse_args()
@@ -191,7 +202,9 @@ def main() -> None:
     code = 1
     try:
         with tempfile.TemporaryDirectory(prefix="bihuan-bench-") as folder:
-            figures = asyncio.run(measure(Path(folder), QUICK if arguments.quick else FULL, without))
+            figures = asyncio.run(
+                measure(Path(folder), QUICK if arguments.quick else FULL, without, like_ours=arguments.peers_like_ours)
+            )
         found = as_object(figures)
         console = Console(stderr=arguments.json, width=None if sys.stderr.isatty() else 132)
         show(figures, console)

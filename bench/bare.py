@@ -26,6 +26,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from bench.loop import PLAIN_LOOP
 from bench.writes import LoopWrites, digest_of, keep_wording, record
 from domain.case.vocabulary import PHASES, Stage
+from runtime import event_loop
 from runtime.embedded import say_ready
 from runtime.leaving import leave
 from runtime.pool import open_pool
@@ -34,6 +35,7 @@ from runtime.tuning import tuning_of
 from workflows import ids
 
 TASK_QUEUE = "bare"
+LIKE_OURS = "like ours"
 _RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_interval=timedelta(seconds=1))
 _ATTEMPT = timedelta(seconds=3)
 
@@ -183,8 +185,8 @@ class Bare:
         return await digest_of(self._pool, stream)
 
 
-async def work(writes: LoopWrites) -> None:
-    """Serve the bare workflow until SIGINT or SIGTERM."""
+async def work(writes: LoopWrites, *, like_ours: bool) -> None:
+    """Serve the bare workflow until SIGINT or SIGTERM; ``like_ours`` in the event loop's own thread."""
     settings = Settings.load()
     endpoints = find_endpoints(settings)
     stop = asyncio.Event()
@@ -198,6 +200,7 @@ async def work(writes: LoopWrites) -> None:
         workflows=[BareCase],
         activities=[Recording(pool, writes).record],
         workflow_runner=UnsandboxedWorkflowRunner(),
+        debug_mode=like_ours,
         **tuning_of(settings),
     )
     async with worker:
@@ -206,6 +209,12 @@ async def work(writes: LoopWrites) -> None:
     await pool.close()
 
 
-if __name__ == "__main__":
-    asyncio.run(work(LoopWrites.load(Path(sys.argv[1]))))
+def main() -> None:
+    """Work as the library's documentation teaches it, or (``like ours``) on uvloop and without threads as ours does."""
+    like_ours = sys.argv[2:] == [LIKE_OURS]
+    (event_loop.run if like_ours else asyncio.run)(work(LoopWrites.load(Path(sys.argv[1])), like_ours=like_ours))
     leave(0)
+
+
+if __name__ == "__main__":
+    main()
