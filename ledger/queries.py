@@ -294,11 +294,14 @@ async def _search(conn: Connection, where: _Cases, sort: Sort, most: int) -> lis
     if len(found) == most or not await _is_longer(conn, where):
         return found
     asked = where.beside()
+    # Texts know when their cases were registered: where nothing else is asked for, only those shown are looked up.
+    plain_list = sort is Sort.REGISTERED and not where.conditions
+    first = f"order by t.registered_at desc, t.id desc limit {most}" if plain_list else ""
     return await fetch(
         conn,
         f"""
         with found as materialized (
-            select t.id from case_text t where {_holds(asked, where.terms)} and {_indexed(asked, where.terms)}
+            select t.id from case_text t where {_holds(asked, where.terms)} and {_indexed(asked, where.terms)} {first}
         )
         select c.* from found join case_row c on c.id = found.id {where.sql} order by {order} limit {most}
         """,
