@@ -191,7 +191,9 @@ def _units(
             code=code,
             open=known.get(code, (0, 0))[0],
             red=known.get(code, (0, 0))[1],
-            figures={name: figures.get(name, Figure(measure=name, base=0, hit=0)) for name in _SHOWN},
+            figures={
+                name: figures[name] if name in figures else Figure(measure=name, base=0, hit=0) for name in _SHOWN
+            },
         )
         for code in codes
         for figures in (groups.get(code, {}),)
