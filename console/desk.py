@@ -6,6 +6,7 @@ submitted again finds the recorded answer, in Temporal or in the ledger. Must no
 
 import asyncio
 import hashlib
+import random
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -199,8 +200,19 @@ class Desk:
 
     async def _sent(self, stream: str, envelope: Envelope) -> Answer:
         handle = self._client.get_workflow_handle(workflow_id(stream))
-        answer: Answer = await handle.execute_update(SUBMIT, envelope, id=envelope.command_id, result_type=Answer)
-        return answer
+        while True:
+            try:
+                answer: Answer = await handle.execute_update(
+                    SUBMIT, envelope, id=envelope.command_id, result_type=Answer
+                )
+            except RPCError as error:
+                if error.status != RPCStatusCode.RESOURCE_EXHAUSTED:
+                    raise
+                # Ten are on their way to this process already, and Temporal has not taken this one: nobody would ever
+                # do it. It is sent again, under the same id, for as long as its answer is waited for.
+                await asyncio.sleep(random.uniform(0.1, 0.4))
+            else:
+                return answer
 
     async def _timed(self, stream: str, envelope: Envelope, call: Any, *, revive: bool = False) -> Answer:
         """The answer, and how long whoever asked has waited for it."""
