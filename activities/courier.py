@@ -51,11 +51,15 @@ class Backoff:
 class Pace:
     """How the courier works: ``poll`` is how often it looks unasked, ``patience`` how long one attempt may take.
 
+    ``gather`` is how long it lets notices come in before it looks for all of them at once: an act brings several, and
+    nobody feels a quarter of a second, but a transaction for each cost a worker more than the notices themselves.
+
     ``lease`` is how long a delivery is left to a courier that does not answer for it; it must be longer than
     ``patience``. ``batch`` is how many deliveries of one channel are under way at once.
     """
 
     poll: timedelta = timedelta(seconds=5)
+    gather: timedelta = timedelta(milliseconds=250)
     patience: timedelta = timedelta(seconds=30)
     lease: timedelta = timedelta(minutes=2)
     batch: int = 8
@@ -175,6 +179,8 @@ class Courier:
                 _log.error("courier_failed", lane=name, exc_info=error)
             if not busy and not self._stopped.is_set():
                 await _rest(bell, self._pace.poll)
+                if bell.is_set() and not self._stopped.is_set():
+                    await _rest(self._stopped, self._pace.gather)
 
     async def _listen(self) -> bool:
         """Hear of new notices until the connection is lost; always false, so that the next try waits for a while."""

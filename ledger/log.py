@@ -83,19 +83,19 @@ def _check(value: object) -> None:
     rest = [value]
     while rest:
         each = rest.pop()
-        kind = type(each)
-        if kind in _PLAIN:
-            continue
         if isinstance(each, Mapping):
-            if not all(isinstance(key, str) for key in each):
+            if not set(map(type, each)) <= _TEXT and not all(isinstance(key, str) for key in each):
                 raise TypeError("canonical JSON needs text keys")
-            rest.extend(each.values())
-        elif isinstance(each, list | tuple):
+            each = each.values()
+        elif not isinstance(each, list | tuple):
+            if not isinstance(each, str | int | None):
+                raise TypeError(f"canonical JSON does not take {type(each).__name__}")
+            continue
+        if not set(map(type, each)) <= _PLAIN:
             rest.extend(each)
-        elif not isinstance(each, str | int):
-            raise TypeError(f"canonical JSON does not take {kind.__name__}")
 
 
+_TEXT = frozenset({str})
 _PLAIN = frozenset({str, int, bool, type(None)})
 
 
