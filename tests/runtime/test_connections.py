@@ -17,6 +17,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from domain.errors import Refused
+from domain.process import Start
+from runtime.codec import ENCODING
 from runtime.logging import get_logger, set_up_logging
 from runtime.plugin import bihuan_plugin
 from runtime.pool import AWAY, open_pool
@@ -92,10 +94,15 @@ async def test_an_unreachable_server_is_refused_after_the_patience() -> None:
     assert refused.value.code == "temporal.unreachable"
 
 
-def test_the_plugin_carries_the_pydantic_converter() -> None:
+def test_the_plugin_carries_values_of_pydantic_encrypted() -> None:
     config = bihuan_plugin(KEYS).configure_client({})  # type: ignore[typeddict-item]
+    converter = config["data_converter"].payload_converter_class()
+    start = Start(stream="case-1", seq=7)
 
-    assert "Pydantic" in config["data_converter"].payload_converter_class.__name__
+    payloads = converter.to_payloads([start, "text", None])
+
+    assert [payload.metadata["encoding"] for payload in payloads] == [ENCODING] * 3
+    assert converter.from_payloads(payloads, [Start, str, type(None)]) == [start, "text", None]
 
 
 @pytest.mark.usefixtures("_logging_restored")

@@ -207,9 +207,12 @@ async def test_one_act_is_one_trace_without_what_anybody_wrote(watched: Watched)
 
 
 async def test_every_line_says_where_it_comes_from_and_what_it_belongs_to(watched: Watched) -> None:
+    # An activity that has something to say: nobody works for this department's system.
+    await watched.office.give_system(f"department.nobody-{uuid.uuid4().hex[:8]}", pick_up_within="1s")
     case = await _go(watched)
     await watched.office.do(case, "dispatcher", "dispatch", lead=LEAD)
     await watched.office.until_handed_over(case)
+    await watched.office.give_system(None)
     answer = await watched.doors.browser().get("/sign-in")
 
     lines = watched.lines()
