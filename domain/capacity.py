@@ -46,12 +46,12 @@ def _read(code: str, value: int, unit: str, zh: str, en: str, source: str) -> Fi
 
 FIGURES: tuple[Figure, ...] = (
     _measured("loop_acts", 12, "acts", "完整闭环里人的操作", "acts of people in a plain loop", _BENCH),
-    _measured("loop_history_events", 79, "events", "闭环的历史事件", "history events of it", _BENCH),
+    _measured("loop_history_events", 77, "events", "闭环的历史事件", "history events of it", _BENCH),
     _measured("loop_history_bytes", 43_200, "B", "闭环的历史字节", "bytes of that history", _BENCH),
-    _measured("loop_worker_us", 108_000, "µs", "办理进程处理器时间", "processor time of workers", _BENCH),
-    _measured("loop_temporal_us", 112_000, "µs", "Temporal 处理器时间", "of Temporal, one process, SQLite", _BENCH),
-    _measured("loop_postgres_us", 14_000, "µs", "PostgreSQL 处理器时间", "of PostgreSQL", _BENCH),
-    _measured("loop_door_us", 15_000, "µs", "网页进程处理器时间", "of the door, acts alone", _BENCH),
+    _measured("loop_worker_us", 100_000, "µs", "办理进程处理器时间", "processor time of workers", _BENCH),
+    _measured("loop_temporal_us", 106_000, "µs", "Temporal 处理器时间", "of Temporal, one process, SQLite", _BENCH),
+    _measured("loop_postgres_us", 27_000, "µs", "PostgreSQL 处理器时间", "of PostgreSQL", _BENCH),
+    _measured("loop_door_us", 25_000, "µs", "网页进程处理器时间", "of the door, acts alone", _BENCH),
     _measured("page_us", 8_000, "µs", "打开一页的处理器时间", "processor time of a page", _DOORS),
     _measured("loop_store_writes", 14, "writes", "闭环写 Temporal 存储的次数", "writes into Temporal's store", _SIZES),
     _measured("loop_store_bytes", 75_000, "B", "闭环在 Temporal 存储的字节", "bytes left in that store", _SIZES),
