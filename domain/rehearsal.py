@@ -191,7 +191,8 @@ class Rehearsal:
             unit = _COUNTED_IN[length.unit]
             total = _length(length) or _count(calendar, start, due_at, unit, pauses)
             used = _count(calendar, start, stopped, unit, pauses)
-            codes, raises = self._reached(clock, due_at, stopped, used, total)
+            ways = [(used, total), *self._at_pauses(clock, stopped, length)]
+            codes, raises = self._reached(clock, due_at, stopped, ways)
         except Refused as refused:
             if refused.code not in _UNKNOWN_BY_CODE:
                 raise
@@ -202,19 +203,36 @@ class Rehearsal:
             due_at=due_at,
             provisional=provisional,
             late=late,
-            warned=late or (yellow is not None and used >= _part(total, yellow)),
+            warned=late or (yellow is not None and _is_reached(yellow, ways)),
             rungs=codes,
             level_ups=raises,
             share=used * 100 // total if total else 0,
             overtime=(used - total) * _MICROSECOND // _MINUTE if late else 0,
         )
 
+    def _at_pauses(self, clock: PastClock, stopped: datetime, length: Limit) -> list[tuple[int, int]]:
+        """What was used, and of how much, when each pause began.
+
+        A pause moves the end of working days by whole days, which makes the way longer than it was: what had been
+        reached before stays reached. Other limits are as long as before, and nothing is reached that the stop misses.
+        """
+        if not clock.pauses or _length(length) is not None:
+            return []
+        unit, ways = _COUNTED_IN[length.unit], []
+        for number, pause in enumerate(clock.pauses):
+            if pause.begin < stopped:
+                known = clock.pauses[:number]
+                end, _ = due(self._calendar, clock.started_at, length, known)
+                total = _count(self._calendar, clock.started_at, end, unit, known)
+                ways.append((_count(self._calendar, clock.started_at, pause.begin, unit, known), total))
+        return ways
+
     def _reached(
-        self, clock: PastClock, due_at: datetime, stopped: datetime, used: int, total: int
+        self, clock: PastClock, due_at: datetime, stopped: datetime, ways: list[tuple[int, int]]
     ) -> tuple[tuple[str, ...], int]:
         """The codes of the rungs that stood no later than the stop, and how many of them raise the level."""
         rungs = self._rungs[clock.kind]
-        reached = [rung for percent, rung in rungs.percent if used >= _part(total, percent)]
+        reached = [rung for percent, rung in rungs.percent if _is_reached(percent, ways)]
         if due_at <= stopped and clock.kind is not ClockKind.SIGN_FOR:
             reached += rungs.at_due
             for length, rung in rungs.after:
@@ -283,9 +301,9 @@ def _count(calendar: WorkCalendar | None, start: datetime, end: datetime, unit: 
     return found // _MICROSECOND
 
 
-def _part(total: int, percent: int) -> int:
-    """How much is used when ``percent`` of it is, as ``WorkCalendar.share`` reckons it."""
-    return max(total * percent // 100, 1)
+def _is_reached(percent: int, ways: list[tuple[int, int]]) -> bool:
+    """Whether so much was ever used, of what was then the whole, as ``WorkCalendar.share`` reckons it."""
+    return any(used >= max(total * percent // 100, 1) for used, total in ways)
 
 
 @dataclass
