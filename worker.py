@@ -69,7 +69,7 @@ def make_wake(client: Client, task_queue: str) -> Wake:
     async def wake(stream: str) -> None:
         await client.start_workflow(
             WORKFLOW_TYPES[stream.partition("-")[0]],
-            Start(stream=stream),
+            Start(stream=stream, sparing=True),
             id=workflow_id(stream),
             task_queue=task_queue,
             start_signal=LOOK,

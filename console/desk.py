@@ -132,7 +132,7 @@ class Desk:
                 await self._vault.write(conn, stream, private)
         start: WithStartWorkflowOperation[Any, str] = WithStartWorkflowOperation(
             WORKFLOW_TYPES[_process(stream).name],
-            Start(stream=stream, phase=_process(stream).first_phase),
+            Start(stream=stream, sparing=True),
             id=workflow_id(stream),
             task_queue=self._task_queue,
             # A refused opening leaves a closed workflow behind and may be mended and tried again; what keeps a

@@ -149,8 +149,8 @@ class Start(Recalled):
     """Where a hosted process begins: empty, or resumed from a state.
 
     ``seq`` and ``hash`` name the last event of the stream that is folded into ``state``; ``handed_over`` the tasks
-    whose hand-over has ended. ``phase`` is what Temporal's lists already show when the workflow begins; it is empty in
-    what older releases began.
+    whose hand-over has ended. ``sparing`` ones go by what Temporal's lists show of them when they begin, and tell
+    them little; those that an older release began are not.
     """
 
     stream: str
@@ -159,7 +159,7 @@ class Start(Recalled):
     hash: str = ""
     plan: Plan | None = None
     handed_over: tuple[str, ...] = ()
-    phase: str = ""
+    sparing: bool = False
 
 
 class HandOverResult(StrEnum):

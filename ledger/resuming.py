@@ -66,7 +66,7 @@ class Standing:
             seq=self.seq,
             hash=self.hashes[-1],
             plan=self.plan,
-            phase=self.plan.attributes.phase,
+            sparing=True,
         )
 
 

@@ -44,6 +44,13 @@ def shown(attributes: Attributes) -> dict[SearchAttributeKey[Any], Any]:
     }
 
 
+def shown_at_start(attributes: TypedSearchAttributes) -> dict[SearchAttributeKey[Any], Any]:
+    """The same of what a workflow was begun with, or has taken over from the run before."""
+    nothing: dict[SearchAttributeKey[Any], Any] = {DEPARTMENT: []}
+    keys: tuple[SearchAttributeKey[Any], ...] = (PHASE, DEPARTMENT, STREET, DUE, RULES)
+    return {key: attributes.get(key, nothing.get(key)) for key in keys}
+
+
 TELLING = (PHASE, DEPARTMENT, DUE)
 """What is told as soon as it changes; the rest is told with it."""
 

@@ -68,9 +68,6 @@ _ASKS_THE_LEDGER = "asks-the-ledger"
 _NAMES = uuid.UUID("6f0c1f0e-0d7b-4a55-9d7c-51a3f6a1b1c4")
 
 
-# What Temporal's lists show of a workflow that has not told.
-_NOTHING: dict[SearchAttributeKey[Any], Any] = {ids.DEPARTMENT: [], ids.DUE: None}
-
 _Handle = workflow.ActivityHandle[Report]
 
 
@@ -115,11 +112,13 @@ class Shell:
         self._handed_over: set[str] = set(start.handed_over)
         self._hand_overs: dict[str, tuple[Task, _Handle, bool]] = {}
         self._over = False
-        # What Temporal's lists show: a run that carries on takes it over, unless an older release began it.
-        self._shown: dict[SearchAttributeKey[Any], Any] | None = {ids.PHASE: start.phase} if start.phase else None
-        if start.plan is not None and start.plan.attributes.phase:
+        # What Temporal's lists show; None where an older release began the workflow and did not say.
+        self._shown: dict[SearchAttributeKey[Any], Any] | None = None
+        self._sparing = start.sparing
+        if start.sparing:
+            self._shown = ids.shown_at_start(workflow.info().typed_search_attributes)
+        elif start.plan is not None and start.plan.attributes.phase:
             self._shown = ids.shown(start.plan.attributes)
-        self._tells_all = not start.phase
 
     # --- messages -------------------------------------------------------------------------------------------------
 
@@ -294,10 +293,10 @@ class Shell:
         """Whether Temporal's lists are to be told: each telling costs there more than an act."""
         if not plan.attributes.phase:
             return plan.stage != stage_before  # recorded by an older release, which told every stage
-        if self._tells_all or self._shown is None:
-            return shown != self._shown  # begun by an older release, or by whoever woke a workflow that was gone
+        if not self._sparing or self._shown is None:
+            return shown != self._shown  # begun by an older release
         # That a workflow has ended is shown by Temporal itself.
-        return not plan.finished and any(shown[key] != self._shown.get(key, _NOTHING.get(key)) for key in ids.TELLING)
+        return not plan.finished and any(shown[key] != self._shown[key] for key in ids.TELLING)
 
     def _alarm(self) -> datetime | None:
         if self._second_look is not None:
@@ -415,7 +414,7 @@ class Shell:
             hash=self._hash,
             plan=self._plan,
             handed_over=tuple(sorted(self._handed_over)),
-            phase="" if self._tells_all or self._plan is None else self._plan.attributes.phase,
+            sparing=self._sparing,
         )
 
 
@@ -426,7 +425,7 @@ def _changes(
     return [
         key.value_unset() if value is None else key.value_set(value)
         for key, value in now.items()
-        if before is None or before.get(key, _NOTHING.get(key)) != value
+        if before is None or before[key] != value
     ]
 
 

@@ -7,6 +7,7 @@ from tests.neighbourhood import ACTORS
 from tests.refusals import refused
 from tests.workflows.departments import Department, at_work, handled
 from tests.workflows.office import Office
+from workflows import ids
 
 COMMENTERS = ("worker", "checker", "community", "dispatcher", "handler", "resident", "hotline", "supervisor")
 
@@ -50,6 +51,19 @@ async def test_an_id_of_an_earlier_run_gets_its_answer_and_refuses_other_content
     # The state would refuse this one by now; what was recorded is answered all the same.
     assert await office.do(stream, "community", "whistle", command_id=whistle_id, **whistle) == whistled
     await refused(office.do(stream, "worker", "comment", text="另一句", command_id=command_id), "command.reused")
+
+
+async def test_what_temporal_was_never_told_is_told_by_a_later_run(restless_office: Office) -> None:
+    office = restless_office
+    stream = await office.register()
+    # While a case waits for triage its street is not told; the run that follows must know that.
+    runs = await office.runs(stream)
+    while await office.runs(stream) == runs:
+        await office.do(stream, "worker", "comment", text="还有一句")
+    await office.walk(stream, until="dispatch")
+    shown = (await office.handle(stream).describe()).typed_search_attributes
+    assert (shown.get(ids.PHASE), shown.get(ids.STREET)) == ("handling", "S01")
+    assert shown.get(ids.RULES) == (await office.state(stream)).rules.version
 
 
 async def test_a_task_at_work_in_a_department_survives_the_change_of_run(restless_office: Office) -> None:
