@@ -187,6 +187,10 @@ $$;
 -- Takes up to p_most lines of each kind into the sums and returns how many there were. One at a time: who comes while
 -- another folds returns 0 at once. Days are kept for a hundred days: pages ask for the last weeks by days, for what is
 -- longer ago by months.
+--
+-- Folds what is left of the lines: what a case added and took back since the last round comes to nothing before anything
+-- is counted, so that a busy case costs one line and not one for each of its facts. The two moments by which the open
+-- ledger alone counts, by community, are counted by themselves and not with everything else.
 create function figures_fold(p_most integer) returns integer
 language plpgsql volatile security definer
 set search_path = public, pg_temp
@@ -207,15 +211,23 @@ begin
         delete from figure_change
         where ctid = any (array(select c.ctid from figure_change c limit p_most))
         returning *
-    ), counted as (
-        select line.*, moment.basis, office_day(moment.at) as day
+    ), net as (
+        select
+            street, community, category, urgency, lead, response, handling, finished_once, dispatches, misdirected,
+            returns, reworks, reopenings, urges, urgings, orders, satisfaction, solved, registered_at,
+            struck_off_at, published_at, settled_at,
+            sum(sign)::integer as sign
         from line
+        group by
+            street, community, category, urgency, lead, response, handling, finished_once, dispatches, misdirected,
+            returns, reworks, reopenings, urges, urgings, orders, satisfaction, solved, registered_at,
+            struck_off_at, published_at, settled_at
+        having sum(sign) <> 0
+    ), counted as (
+        select net.*, moment.basis, office_day(moment.at) as day
+        from net
         cross join lateral (
-            values
-                ('registered', line.registered_at),
-                ('settled', line.settled_at),
-                ('struck_off', line.struck_off_at),
-                ('published', line.published_at)
+            values ('registered', net.registered_at), ('settled', net.settled_at)
         ) as moment (basis, at)
         where moment.at is not null
     ), placed as (
@@ -226,8 +238,6 @@ begin
                 ('place', c.street, c.community, null, null, null),
                 ('subject', null, null, c.lead, c.category, c.urgency)
         ) as side (part, of_street, of_community, of_lead, of_category, of_urgency)
-        -- The open ledger alone counts by the two other moments, and by community.
-        where side.part = 'place' or c.basis in ('registered', 'settled')
     ), by_day as (
         select
             part, basis, day, of_street as street, of_community as community, of_lead as lead, of_category as category,
@@ -272,6 +282,22 @@ begin
             coalesce(sum(sign * orders), 0) as orders
         from placed
         group by part, basis, day, of_street, of_community, of_lead, of_category, of_urgency
+    ), told as (
+        select moment.basis, office_day(moment.at) as day, net.street, net.community, sum(net.sign) as cases
+        from net
+        cross join lateral (
+            values ('struck_off', net.struck_off_at), ('published', net.published_at)
+        ) as moment (basis, at)
+        where moment.at is not null
+        group by 1, 2, 3, 4
+    ), told_by_unit as (
+        select basis, 'day' as unit, day as begins, street, community, cases
+        from told
+        where day >= v_first
+        union all
+        select basis, 'month', date_trunc('month', day)::date, street, community, sum(cases)
+        from told
+        group by basis, date_trunc('month', day), street, community
     ), summed as (
         insert into figure_sum as s
         select
@@ -297,6 +323,12 @@ begin
             sum(urges), sum(urgings), sum(orders)
         from by_day
         group by part, basis, date_trunc('month', day), street, community, lead, category, urgency
+        union all
+        select
+            'place', basis, unit, begins, street, community, null, null, null, cases,
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+        from told_by_unit
+        where cases <> 0
         on conflict (part, basis, unit, begins, street, community, lead, category, urgency) do update set
             cases = s.cases + excluded.cases,
             standing = s.standing + excluded.standing,
