@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from console.spreading import abreast_of, spread, without_collector
 from domain.errors import Refusal, Refused
-from ledger.city import fill_search
-from ledger.loading import Loading, Table, connected
+from ledger.loading import Loading, Table, connected, fill_search
 from ledger.log import Connection, streams
 from ledger.rebuild import (
     AT_ONCE,

@@ -6,14 +6,28 @@ Owns how processes begin, how they hear of Ctrl-C (they do not: the one that wai
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from multiprocessing import get_context, resource_tracker
 from typing import Any, TypeVar
 
 P = TypeVar("P")
 R = TypeVar("R")
+
+
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes started within never hear Ctrl-C, which goes to all processes of a terminal.
+
+    This one hears it right afterwards and tells them when to end.
+    """
+    resource_tracker.ensure_running()  # else the first start would begin it with signals unblocked
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @asynccontextmanager
@@ -29,15 +43,9 @@ async def spread(
     loop = asyncio.get_running_loop()
 
     def submit(part: P) -> "asyncio.Future[R]":
-        # This starts a process when there are too few. Ctrl-C goes to all processes of a terminal: the new ones never
-        # hear it, this one hears it right afterwards and tells them when to end.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with deaf_to_ctrl_c():  # this starts a process when there are too few
             return loop.run_in_executor(executor, work, part)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
-    resource_tracker.ensure_running()  # else the first process would be started with signals unblocked
     try:
         yield submit
     finally:

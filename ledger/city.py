@@ -1,6 +1,6 @@
-"""What an invented city needs of the ledger besides rows: is it still untouched, and the words its search finds.
+"""What an invented city needs of the ledger besides rows: whether it is still untouched.
 
-Owns these questions only; ``ledger.loading`` brings the rows in.
+Owns this question only; ``ledger.loading`` brings the rows in.
 """
 
 from ledger.log import Connection
@@ -19,13 +19,3 @@ async def is_untouched(conn: Connection, but: str) -> bool:
         if await conn.fetchval(f"select exists (select from {name})"):
             return False
     return True
-
-
-async def fill_search(conn: Connection) -> None:
-    """Write the words of all cases as the trigger does that stood aside while their rows came."""
-    await conn.execute(
-        """
-        insert into case_text (id, registered_at, plain)
-        select id, registered_at, cjk_plain(coalesce(title, '')) || ' ' || cjk_plain(coalesce(text, '')) from case_row
-        """
-    )

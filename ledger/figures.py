@@ -8,7 +8,7 @@ from ``case_figure``. Must not read the log and must not write.
 import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from domain.base import Frozen
@@ -17,7 +17,6 @@ from domain.errors import Refused
 from domain.figures import BY_CODE, CONTENT, MEASURES, SATISFACTION_POINTS, Basis, Figure, Measure, Outcome
 from domain.limits import Instant
 from domain.rights import EVERYTHING, Reach
-from domain.zone import OFFICE_ZONE
 from ledger import sums
 from ledger.log import Connection
 from ledger.paging import Page, Where, bounded, fetch, page_of, read_cursor, write_cursor
@@ -168,10 +167,7 @@ def period(first: date, last: date) -> tuple[datetime, datetime]:
     """
     if last < first or first.year < 1900 or last.year > 9000 or (last - first).days > YEARS_MOST * 366:
         raise Refused("period.invalid", field="to", years=YEARS_MOST)
-    begin, end = (
-        datetime(day.year, day.month, day.day, tzinfo=OFFICE_ZONE) for day in (first, last + timedelta(days=1))
-    )
-    return begin.astimezone(UTC), end.astimezone(UTC)
+    return sums.moments(first, last + timedelta(days=1))
 
 
 def within(where: Where, reach: Reach, alias: str = "f") -> None:
@@ -194,19 +190,6 @@ def within(where: Where, reach: Reach, alias: str = "f") -> None:
     else:
         # The rows of the cases have an index for each of these ways, and for several at once.
         where.add(f"{alias}.id in (select c.id from case_row c where {condition.replace('{alias}', 'c')})")
-
-
-def _selected(chosen: Selection, moment: str, reach: Reach) -> Where:
-    where = Where()
-    where.add(f"{moment} >= {{}} and {moment} < {{}}", chosen.begin, chosen.end)
-    for column in ("street", "community", "grid", "category", "urgency"):
-        value = getattr(chosen, column)
-        if value is not None:
-            where.add(f"f.{column} = {{}}", value)
-    if chosen.department is not None:
-        where.add("f.lead = {}", chosen.department)
-    within(where, reach)
-    return where
 
 
 class Groups(Mapping[str | None, Mapping[str, Figure]]):
@@ -306,33 +289,23 @@ async def _sources(
     """Where the figures come from: the sums that are kept, with what has changed since and the days they do not keep;
     or, for what they do not tell apart, the cases themselves."""
     unit, moment, month = _GROUP[by] if by else "null::text", _MOMENT[basis], _MONTH[basis]
+
+    def within_ranges(relation: str, ranges: Sequence[sums.Span]) -> Callable[[Where], str]:
+        return lambda where: f"{relation} f where {_selected(where, chosen, moment, reach, ranges)}"
+
     part = _part(chosen, reach, by)
     if part is None:
-
-        def cases(where: Where) -> str:
-            return f"case_figure f where {sums.within(where, moment, [(chosen.begin, chosen.end)])} and " + _narrow(
-                where, chosen, reach
-            )
-
-        return [_Source(cases, unit, month, "1", _COUNTED)]
+        return [_Source(within_ranges("case_figure", [(chosen.begin, chosen.end)]), unit, month, "1", _COUNTED)]
     spans = sums.spans(chosen.begin, chosen.end, await sums.first_day(conn))
 
     def kept(where: Where) -> str:
         return f"figure_sum f where {sums.kept(where, part, basis.value, spans)} and {_narrow(where, chosen, reach)}"
 
-    def changed(where: Where) -> str:
-        inside = sums.within(where, moment, spans.kept)
-        return f"figure_change f where {inside} and {_narrow(where, chosen, reach)}"
-
-    def unkept(where: Where) -> str:
-        inside = sums.within(where, moment, spans.read)
-        return f"case_figure f where {inside} and {_narrow(where, chosen, reach)}"
-
     begins = "(extract(year from f.begins) * 100 + extract(month from f.begins))::int"
     found = [
         _Source(kept, unit, begins, "1", _SUMMED),
-        _Source(changed, unit, month, "f.sign", _COUNTED),
-        _Source(unkept, unit, month, "1", _COUNTED),
+        _Source(within_ranges("figure_change", spans.kept), unit, month, "f.sign", _COUNTED),
+        _Source(within_ranges("case_figure", spans.read), unit, month, "1", _COUNTED),
     ]
     return found if spans.read else found[:2]
 
@@ -345,6 +318,11 @@ def _part(chosen: Selection, reach: Reach, by: Group | None) -> str | None:
     if finer or (by_subject and by_place) or not sums.whole_days(chosen.begin, chosen.end):
         return None
     return "subject" if by_subject else "place"
+
+
+def _selected(where: Where, chosen: Selection, moment: str, reach: Reach, ranges: Sequence[sums.Span]) -> str:
+    """The condition for what is selected and has its ``moment`` in one of these ranges."""
+    return f"{sums.within(where, moment, ranges)} and {_narrow(where, chosen, reach)}"
 
 
 def _narrow(where: Where, chosen: Selection, reach: Reach) -> str:
@@ -507,7 +485,8 @@ async def cases_of(
     """
     measure, counted, limit = measure_of(code), _COUNTED[measure_of(code).code], bounded(limit)
     moment = _MOMENT[measure.basis]
-    where = _selected(chosen, moment, reach)
+    where = Where()
+    where.add(_selected(where, chosen, moment, reach, [(chosen.begin, chosen.end)]))
     where.add(_side(measure, side))
     if reason is not None:
         where.add(f"({counted.apart}) = {{}}", reason)

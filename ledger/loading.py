@@ -36,7 +36,7 @@ _SESSION = {
     "lock_timeout": "10s",
 }
 
-_PER_POSITION = 1000
+PER_POSITION = 1000
 """Events that share a place in the feed after a restore: pages of the feed stay cheap."""
 
 
@@ -112,7 +112,7 @@ class Loading:
         async with connected(dsn) as conn:
             self = cls(conn)
             # Each of these transactions is over before the load begins, so nothing later can come before its events.
-            for _ in range(events // _PER_POSITION + 1 if events else 0):
+            for _ in range(events // PER_POSITION + 1 if events else 0):
                 self._positions.append(await conn.fetchval("select pg_current_xact_id()::text"))
             async with conn.transaction():
                 names = only or [row["name"] for row in await conn.fetch(_ALL_TABLES)]
@@ -187,7 +187,7 @@ class Loading:
             placed: list[bytes] = []
             for line in lines:
                 tx, _, fact = line.partition(b"\t")
-                if tx != before and held >= _PER_POSITION and at + 1 < len(self._positions):
+                if tx != before and held >= PER_POSITION and at + 1 < len(self._positions):
                     at, held = at + 1, 0
                 before, held = tx, held + 1
                 placed.append(b"%b\t%b\n" % (self._positions[at].encode(), fact))
@@ -311,3 +311,13 @@ def _cell(value: Any) -> str:
 
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+async def fill_search(conn: Connection) -> None:
+    """Write the words of all cases as the trigger does that stood aside while their rows came."""
+    await conn.execute(
+        """
+        insert into case_text (id, registered_at, plain)
+        select id, registered_at, cjk_plain(coalesce(title, '')) || ' ' || cjk_plain(coalesce(text, '')) from case_row
+        """
+    )

@@ -35,22 +35,23 @@ class Spans:
     @property
     def kept(self) -> list[Span]:
         """The moments for which the sums answer."""
-        return [_moments(*each) for each in (*((self.months,) if self.months else ()), *self.days)]
+        return [moments(*each) for each in (*((self.months,) if self.months else ()), *self.days)]
 
     @property
     def read(self) -> list[Span]:
         """The moments for which cases must be read."""
-        return [_moments(*each) for each in self.unkept]
+        return [moments(*each) for each in self.unkept]
 
 
-def _moments(first: date, end: date) -> Span:
+def moments(first: date, end: date) -> Span:
+    """From the begin of the day ``first`` to that of ``end``, days of the office."""
     begin, over = (datetime(day.year, day.month, day.day, tzinfo=OFFICE_ZONE).astimezone(UTC) for day in (first, end))
     return begin, over
 
 
 def whole_days(begin: datetime, end: datetime) -> bool:
     """Whether the period is one of whole days of the office; the sums know no other."""
-    return all(_moments(day := office_day(at), day)[0] == at for at in (begin, end))
+    return all(moments(day := office_day(at), day)[0] == at for at in (begin, end))
 
 
 async def first_day(conn: Connection) -> date:

@@ -87,12 +87,9 @@ class Sealer:
         known = name.decode("ascii", "replace")[:16]
         try:
             content = self._keys.cipher(known).decrypt(payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:], name)
-        except (InvalidTag, ValueError):
+        except (InvalidTag, ValueError, Refused):
             self._metrics.count("bihuan_codec_failures_total")
             raise Refused("payload.wrong_key", key=known) from None
-        except Refused:
-            self._metrics.count("bihuan_codec_failures_total")
-            raise
         return Payload.FromString(content)
 
 

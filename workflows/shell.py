@@ -331,9 +331,9 @@ class Shell:
         opened = {task.id for task in tasks}
         # Closed tasks need no remembering: their ids never come again. A task without a queue lies in its inbox and
         # stays there, also when its department connects a system meanwhile.
-        self._handed_over = self._handed_over & opened | {task.id for task in tasks if task.queue is None}
+        in_inbox = {task.id for task in tasks if task.queue is None}
+        self._handed_over = self._handed_over & opened | in_inbox - self._hand_overs.keys()
         self._cancel_hand_overs(opened)
-        self._handed_over -= self._hand_overs.keys()
         for task in tasks:
             if task.id not in self._handed_over and task.id not in self._hand_overs:
                 own_system = bool(task.queue)

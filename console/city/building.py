@@ -4,25 +4,25 @@ Owns how the parts are shared out, and that a ledger somebody works in is never 
 """
 
 import asyncio
-import signal
 import traceback
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from multiprocessing import get_context, resource_tracker
+from multiprocessing import get_context
 from multiprocessing.connection import Connection as Pipe
 from typing import NamedTuple
 
 from console.city.making import Batch, Order, make
 from console.city.stamping import COLUMNS
 from console.city.town import City
+from console.spreading import deaf_to_ctrl_c
 from domain.base import Frozen
 from domain.calendar import WorkCalendar
 from domain.errors import Refused
 from domain.rules import RuleBook
 from ledger.calendars import read_calendars
-from ledger.city import fill_search, is_untouched
-from ledger.loading import Loading, Table, connected
+from ledger.city import is_untouched
+from ledger.loading import PER_POSITION, Loading, Table, connected, fill_search
 from ledger.log import Connection
 from ledger.registry import load_registry, read_rule_books
 
@@ -33,7 +33,6 @@ PART = 50_000
 """A part has at least so many requests, for each plays histories of its own."""
 
 _MOST_PARTS, _MOST_HISTORIES = 8, 1_000
-_PER_PLACE = 1_000
 _EVENTS_EACH = 20
 """Room in the feed for so many events of each request; what does not fill up costs nothing."""
 
@@ -127,7 +126,7 @@ async def _put(loading: Loading, places: "_Places", table: str, lines: bytes) ->
 
 
 class _Places:
-    """Gives events their places in the feed, a thousand to each, in the order they come."""
+    """Gives events their places in the feed, as many to each as a restore does, in the order they come."""
 
     def __init__(self, positions: Sequence[str]) -> None:
         self._positions = positions
@@ -138,10 +137,10 @@ class _Places:
         lines = rows.split(b"\n")
         lines.pop()
         placed: list[bytes] = []
-        for begin in range(0, len(lines), _PER_PLACE):
+        for begin in range(0, len(lines), PER_POSITION):
             mark = self._positions[min(self._at, len(self._positions) - 1)].encode() + b"\t"
             self._at += 1
-            placed += [mark, (b"\n" + mark).join(lines[begin : begin + _PER_PLACE]), b"\n"]
+            placed += [mark, (b"\n" + mark).join(lines[begin : begin + PER_POSITION]), b"\n"]
         return b"".join(placed)
 
 
@@ -162,7 +161,6 @@ async def _untouched(conn: Connection, by: str) -> Living:
 async def _made(parts: Sequence[Order], processes: int) -> AsyncGenerator[Batch]:
     """What the parts are made of, as it comes; so many of them are made at a time."""
     ready, room, turns = asyncio.Queue[Batch | None](), asyncio.Semaphore(processes), asyncio.Semaphore(processes)
-    resource_tracker.ensure_running()  # else the first process would be started with signals unblocked
 
     async def follow(order: Order) -> None:
         async with turns, aclosing(_made_elsewhere(order)) as made:
@@ -195,12 +193,8 @@ async def _made_elsewhere(order: Order) -> AsyncGenerator[Batch]:
     context = get_context("spawn")
     near, far = context.Pipe(duplex=False)
     process = context.Process(target=_make_part, args=(order.model_dump_json(), far), daemon=True)
-    # Ctrl-C goes to all processes of a terminal: the new one never hears it, this one hears it and ends the other.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with deaf_to_ctrl_c():
         process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     far.close()
     try:
         while (found := await asyncio.to_thread(near.recv)) is not None:
