@@ -7,6 +7,12 @@ import typer
 from console import output
 from domain.capacity import FIGURES, Line, Load, capacity
 
+_UNITS = {
+    "acts": "次", "cases": "件", "cores": "核", "events": "条", "pages": "页", "processes": "个", "shards": "个",
+    "timers": "个", "writes": "次", "/s": "每秒",
+}  # fmt: skip
+"""Units in Chinese; the others are the same in both languages."""
+
 _KINDS = {"measured": ("实测", "measured"), "read": ("引用", "read"), "assumed": ("假定", "assumed")}
 
 
@@ -50,7 +56,7 @@ def command(
 
 
 def _draw(lines: tuple[Line, ...], *, figures: bool) -> None:
-    rows = [(output.say(*line.meaning), _shown(line.value), line.unit, line.formula) for line in lines]
+    rows = [(output.say(*line.meaning), _shown(line.value), _unit(line.unit), line.formula) for line in lines]
     output.table([("需要", "need"), ("数量", "amount"), ("单位", "unit"), ("算法", "formula")], rows)
     if figures:
         known = [
@@ -58,7 +64,7 @@ def _draw(lines: tuple[Line, ...], *, figures: bool) -> None:
                 output.say(*each.meaning),
                 each.code,
                 _shown(each.value),
-                each.unit,
+                _unit(each.unit),
                 output.say(*_KINDS[each.kind]),
                 each.source,
             )
@@ -71,6 +77,10 @@ def _draw(lines: tuple[Line, ...], *, figures: bool) -> None:
             "这是起点，不是保证：所用数据加 --figures 列出，上线后对照运行指标。",
             "A beginning and no promise: --figures shows what it stands on; compare with the metrics later.",
         )
+
+
+def _unit(unit: str) -> str:
+    return output.say(_UNITS.get(unit, unit), unit)
 
 
 def _shown(value: float) -> str:
