@@ -115,6 +115,7 @@ async def run() -> None:
             keys=keys,
             tls=endpoints.tls,
             sandboxed=settings.sandbox,
+            compresses=settings.compress_payloads,
             runtime=watch.runtime,
             metrics=watch.metrics,
             interceptors=traced.interceptors,

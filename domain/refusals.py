@@ -454,6 +454,10 @@ CATALOGUE: dict[str, Entry] = {
         "没有流程数据所用的密钥（{key}）。", "请让各进程使用同一个主密钥文件，再重新启动。",
         "The key {key} of the workflow data is not here.", "Give all processes the same master key file; restart them.",
     ),
+    "payload.unknown_compression": Entry(
+        "流程数据的压缩方式（{how}）属于更新的版本。", "请让所有进程使用同一版本；数据没有改动。",
+        "The workflow data are compressed in a way ({how}) of a newer release.", "Let all processes run one release.",
+    ),
     # --- evidence ---------------------------------------------------------------------------------------------
     "audit.key_missing": Entry(
         "找不到签名密钥文件 {path}。", "请检查设置 BIHUAN_SIGNING_KEY_FILE；首次启动（bihuan up）时会自动生成。",

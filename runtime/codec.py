@@ -1,4 +1,4 @@
-"""What Temporal stores is encrypted: every payload, and the words of every failure.
+"""What Temporal stores is encrypted: every payload, and the words of every failure. Large ones are compressed before.
 
 Owns the form of an encrypted payload. Must not know where the keys lie: they are given as a function that reads them.
 Ids of workflows and updates, search attributes and the types of failures stay readable: no personal data may be there.
@@ -15,6 +15,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
 from domain.errors import Refused
+from runtime.compression import WORTH, compress, decompress
 from runtime.metrics import OFF, Metrics
 
 ENCODING = b"binary/encrypted"
@@ -65,21 +66,25 @@ class PayloadKeys:
 class Sealer:
     """AES-256-GCM over the whole payload, its metadata included; the id of the key stands beside.
 
-    A payload that is not encrypted, written before there was encryption, is handed on as it is.
+    ``compresses`` makes large ones smaller first; what is compressed is read by all. A payload that is not encrypted,
+    written before there was encryption, is handed on as it is.
     """
 
-    def __init__(self, keys: PayloadKeys, metrics: Metrics = OFF) -> None:
-        self._keys, self._metrics = keys, metrics
+    def __init__(self, keys: PayloadKeys, metrics: Metrics = OFF, *, compresses: bool = False) -> None:
+        self._keys, self._metrics, self._compresses = keys, metrics, compresses
 
     def seal(self, payload: Payload) -> Payload:
         """The payload, encrypted with the current key."""
-        current = self._keys.current
+        current, content = self._keys.current, payload.SerializeToString()
         name, nonce = current.encode(), os.urandom(_NONCE_BYTES)
-        data = nonce + self._keys.cipher(current).encrypt(nonce, payload.SerializeToString(), name)
-        return Payload(metadata={"encoding": ENCODING, "key": name}, data=data)
+        metadata = {"encoding": ENCODING, "key": name}
+        if self._compresses and len(content) >= WORTH:
+            content, metadata["compressed"] = compress(content)
+        data = nonce + self._keys.cipher(current).encrypt(nonce, content, name)
+        return Payload(metadata=metadata, data=data)
 
     def unseal(self, payload: Payload) -> Payload:
-        """The payload as it was before. Raises ``Refused`` ``payload.wrong_key``."""
+        """The payload as it was. Raises ``Refused`` ``payload.wrong_key`` and ``payload.unknown_compression``."""
         metadata = payload.metadata
         if metadata.get("encoding") != ENCODING:
             return payload
@@ -90,6 +95,8 @@ class Sealer:
         except (InvalidTag, ValueError, Refused):
             self._metrics.count("bihuan_codec_failures_total")
             raise Refused("payload.wrong_key", key=known) from None
+        if how := metadata.get("compressed"):
+            content = decompress(content, how)
         return Payload.FromString(content)
 
 

@@ -69,18 +69,24 @@ class SealedPayloadConverter(CompositePayloadConverter):
 
 
 def bihuan_plugin(
-    keys: PayloadKeys, *, sandboxed: bool = False, metrics: Metrics = OFF, interceptors: Sequence[Interceptor] = ()
+    keys: PayloadKeys,
+    *,
+    sandboxed: bool = False,
+    compresses: bool = False,
+    metrics: Metrics = OFF,
+    interceptors: Sequence[Interceptor] = (),
 ) -> SimplePlugin:
     """The plugin for ``Client.connect``, ``Worker`` and ``Replayer``.
 
-    What Temporal keeps, failures included, is encrypted with ``keys``; there is no mode without.
+    What Temporal keeps, failures included, is encrypted with ``keys``; there is no mode without. With ``compresses`` it
+    is made smaller first; every process can read that.
     ``sandboxed`` guards workflow code against non-deterministic calls; tests use it. Production does without:
     the import rules keep workflow code pure, and the sandbox costs about a third of a worker's time.
     """
     return SimplePlugin(
         "bihuan",
         data_converter=DataConverter(
-            payload_converter_class=_sealed_with(Sealer(keys, metrics)),
+            payload_converter_class=_sealed_with(Sealer(keys, metrics, compresses=compresses)),
             failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
         ),
         interceptors=interceptors,

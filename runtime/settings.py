@@ -190,6 +190,10 @@ class Settings(BaseSettings):
     worker_versioning: Literal["auto_upgrade", "pinned"] = Field(
         default="auto_upgrade", description="Whether open processes move to the current release or stay with theirs"
     )
+    compress_payloads: bool = Field(
+        default=True,
+        description="Make what workers leave in Temporal smaller; false while a release that cannot read it works too",
+    )
     sandbox: bool = Field(default=False, description="Run workflows in the sandbox (slower; for development)")
     console_host: str = Field(default="127.0.0.1", description="Address on which the console listens")
     console_port: int = Field(default=8000, ge=0, le=65535, description="Port of the console; 0 takes a free one")

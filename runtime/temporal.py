@@ -36,6 +36,7 @@ async def connect(
     keys: PayloadKeys,
     tls: TemporalTls | None = None,
     sandboxed: bool = False,
+    compresses: bool = False,
     patience: timedelta = timedelta(seconds=20),
     runtime: Runtime | None = None,
     metrics: Metrics = OFF,
@@ -44,13 +45,14 @@ async def connect(
     """A client for ``namespace`` that carries the plugin, so workers made from it carry it too.
 
     ``keys`` are those of the payloads; processes that are to understand each other have the same. Without ``tls`` the
-    connection is plain text. ``runtime`` is one that exposes what it counts, ``metrics`` where payloads are counted
-    that cannot be opened, ``interceptors`` what else the plugin brings to client and workers. Tries again until the
-    server answers, for at most ``patience``; afterwards raises ``Refused('temporal.unreachable')``, also for a server
-    that does not take the certificate; ``Refused('file.unreadable')`` for one that is not there. A connected client
-    heals by itself when the server comes back.
+    connection is plain text. With ``compresses`` what it sends is made smaller (``runtime.compression``). ``runtime``
+    is one that exposes what it counts, ``metrics`` where payloads are counted that cannot be opened, ``interceptors``
+    what else the plugin brings to client and workers. Tries again until the server answers, for at most ``patience``;
+    afterwards raises ``Refused('temporal.unreachable')``, also for a server that does not take the
+    certificate; ``Refused('file.unreadable')`` for one that is not there. A connected client heals by itself when the
+    server comes back.
     """
-    plugin = bihuan_plugin(keys, sandboxed=sandboxed, metrics=metrics, interceptors=interceptors)
+    plugin = bihuan_plugin(keys, sandboxed=sandboxed, compresses=compresses, metrics=metrics, interceptors=interceptors)
     return await _connect(address, namespace, tls, [plugin], patience, runtime)
 
 

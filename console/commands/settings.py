@@ -48,6 +48,7 @@ MEANINGS = {
     "sticky_timeout": "流程等待原办理进程多久",
     "graceful_shutdown": "停止时让进行中的活动再做多久",
     "pool_size": "一个进程的 PostgreSQL 连接数",
+    "compress_payloads": "压缩办理进程存入 Temporal 的内容；与读不懂它的旧版本同时运行期间设为 false",
     "sandbox": "在沙箱里运行流程（较慢，开发用）",
     "console_host": "网页服务监听的地址",
     "console_port": "网页服务的端口；0 表示任取一个空闲端口",

@@ -13,7 +13,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from domain.errors import Refused
-from runtime.codec import ENCODING, EncryptingCodec, PayloadKeys, key_id
+from runtime.codec import ENCODING, EncryptingCodec, PayloadKeys, Sealer, key_id
+from runtime.compression import decompress
 from runtime.temporal import connect
 from runtime.temporal_server import EmbeddedTemporal
 from tests.keys import KEYS, RAW
@@ -63,6 +64,47 @@ async def test_without_its_key_a_payload_is_refused() -> None:
         await codec(NEW).decode([encrypted])
 
     assert refused.value.code == "payload.wrong_key"
+
+
+LARGE = Payload(metadata={"encoding": b"json/plain"}, data=f'{{"phones":{[PHONE] * 200}}}'.encode())
+
+
+def test_what_a_worker_stores_is_small_and_as_unreadable_as_the_rest() -> None:
+    compressing = Sealer(PayloadKeys(lambda: (NEW,)), compresses=True)
+
+    compressed, plain = compressing.seal(LARGE), compressing.seal(PLAIN)
+
+    assert compressed.ByteSize() < LARGE.ByteSize() // 4
+    assert PHONE.encode() not in compressed.SerializeToString()
+    assert "compressed" not in plain.metadata  # not worth it
+    assert compressing.unseal(compressed) == LARGE
+
+
+async def test_a_door_compresses_nothing_and_reads_what_is_compressed() -> None:
+    compressed = Sealer(PayloadKeys(lambda: (NEW,)), compresses=True).seal(LARGE)
+
+    (not_compressed,) = await codec(NEW).encode([LARGE])
+
+    assert not_compressed.ByteSize() > LARGE.ByteSize()
+    assert await codec(NEW).decode([compressed, not_compressed]) == [LARGE, LARGE]
+
+
+async def test_a_payload_compressed_by_a_newer_release_is_refused() -> None:
+    compressed = Sealer(PayloadKeys(lambda: (NEW,)), compresses=True).seal(LARGE)
+    compressed.metadata["compressed"] = b"later"
+
+    with pytest.raises(Refused) as refused:
+        await codec(NEW).decode([compressed])
+
+    assert refused.value.code == "payload.unknown_compression"
+
+
+def test_what_was_compressed_once_is_read_for_ever() -> None:
+    # Packed by the first dictionary when it was new. It must never change: histories live for years.
+    compressed = bytes.fromhex("83b7b8d07a36a0ec84b3bd59019626d20900")
+
+    text = b'{"kind":"resident_asked"},{"kind":"signed","digest":"x"},{"events":[{"at":"2026-","by":{"person":"'
+    assert decompress(compressed, b"1") == text
 
 
 @pytest.mark.parametrize("at", [0, 12, -1])
