@@ -37,6 +37,12 @@ UNTIL = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
 SEED_BAR_US = REBUILD_BAR_US = 900
 """Microseconds for each request: a quarter of an hour for a million."""
 
+SHIPPED = Path(__file__).parents[1] / "deploy" / "postgres" / "postgresql.conf"
+"""PostgreSQL's settings for an office that outgrows ``bihuan up``: a city is measured with them."""
+
+_ELSEWHERE = frozenset({"listen_addresses", "wal_compression"})
+"""What of them is for a server in the network, and what is a matter of how a server was built."""
+
 CASES = 20_000
 
 READ_TIMES = 20
@@ -56,6 +62,13 @@ class Place:
 
 Step = Callable[[Place], Awaitable[Section]]
 """Measures one thing and says what it found; a section with ``passed: False`` has missed its bar."""
+
+
+def shipped_settings() -> dict[str, str]:
+    """The settings of ``SHIPPED`` that this server can take, by name."""
+    lines = SHIPPED.read_text("utf-8").splitlines()
+    given = dict(line.split(" = ", 1) for line in lines if line and not line.startswith("#"))
+    return {name: value.strip("'") for name, value in given.items() if name not in _ELSEWHERE}
 
 
 class _Watch:
@@ -187,7 +200,7 @@ STEPS: Mapping[str, Step] = {
 async def measure(folder: Path, cases: int, wanted: frozenset[str]) -> dict[str, Section]:
     """Run the wanted steps on the city in ``folder``, which is made where it is missing."""
     found: dict[str, Section] = {}
-    async with EmbeddedPostgres(folder / "postgres") as server:
+    async with EmbeddedPostgres(folder / "postgres", settings=shipped_settings()) as server:
         place = Place(server, server.dsn(), cases)
         for name, step in STEPS.items():
             if name in wanted:

@@ -233,6 +233,10 @@ class _Sums:
         self.base[code] += base
         self.hit[code] += hit
 
+    def stand_apart(self, code: str, reason: str, cases: int) -> None:
+        of_code = self.apart.setdefault(code, {})
+        of_code[reason] = of_code.get(reason, 0) + cases
+
     def figures(self, codes: Collection[str] = tuple(BY_CODE)) -> dict[str, Figure]:
         return {
             code: Figure(
@@ -263,7 +267,6 @@ async def table(
         if codes:
             sources = await _sources(conn, chosen, basis, reach, by)
             await _add_sums(conn, codes, sources, total, groups, months)
-            await _add_apart(conn, [code for code in codes if code in _APART], sources, total)
     return Table(
         total=total.figures(),
         groups=Groups(groups if by else {}, only),
@@ -348,23 +351,18 @@ async def _add_sums(
     groups: dict[str | None, _Sums],
     months: dict[str, _Sums],
 ) -> None:
-    def columns(source: _Source) -> str:
-        return ", ".join(
-            f"{source.times} * ({source.counted[code].base}) as b_{code},"
-            f" {source.times} * ({source.counted[code].hit}) as h_{code}"
-            for code in codes
-        )
-
-    where = Where()
+    """Add what the sources say of these figures; how many cases stand apart is told of all together only."""
+    where, apart = Where(), [(code, reason) for code in codes if code in _APART for reason in _REASONS[code]]
+    # In one go: reading the cases takes longer than reckoning with them.
     rows = " union all ".join(
-        f"(select {each.unit} as unit, {each.month} as month, {columns(each)} from {each.rows(where)})"
+        f"(select {each.unit} as unit, {each.month} as month, {_columns(each, codes, apart)} from {each.rows(where)})"
         for each in sources
     )
-    added = ", ".join(f"sum(b_{code}) as b_{code}, sum(h_{code}) as h_{code}" for code in codes)
+    names = [f"{side}_{code}" for code in codes for side in "bh"] + [f"r{number}" for number in range(len(apart))]
     found = await fetch(
         conn,
         f"""
-        select grouping(month) as of_unit, unit, month, {added}
+        select grouping(month) as of_unit, unit, month, {", ".join(f"sum({name}) as {name}" for name in names)}
         from ({rows}) r
         group by grouping sets ((unit), (month))
         """,
@@ -376,33 +374,26 @@ async def _add_sums(
         else:
             month = f"{row['month'] // 100:04}-{row['month'] % 100:02}"
             places = [total, months.setdefault(month, _Sums())]
+            for number, (code, reason) in enumerate(apart):
+                total.stand_apart(code, reason, int(row[f"r{number}"]))
         for code in codes:
             for place in places:
                 place.add(code, row[f"b_{code}"], row[f"h_{code}"])
 
 
-async def _add_apart(conn: Connection, codes: Sequence[str], sources: Sequence[_Source], total: _Sums) -> None:
-    if not codes:
-        return
-    # How many cases of a source stand apart, as one row; the reasons are columns, as in the sums.
-    where = Where()
-    pairs = [(code, reason) for code in codes for reason in _REASONS[code]]
-    rows = " union all ".join(
-        "(select "
-        + ", ".join(_apart(each, code, reason, number) for number, (code, reason) in enumerate(pairs))
-        + f" from {each.rows(where)})"
-        for each in sources
-    )
-    added = ", ".join(f"sum(r{number}) as r{number}" for number in range(len(pairs)))
-    row = (await fetch(conn, f"select {added} from ({rows}) r", where.values))[0]
-    for number, (code, reason) in enumerate(pairs):
-        total.apart.setdefault(code, {})[reason] = int(row[f"r{number}"] or 0)
-
-
-def _apart(source: _Source, code: str, reason: str, number: int) -> str:
-    column = _REASONS[code][reason] if source.counted is _SUMMED else f"(({source.counted[code].apart}) = '{reason}')"
-    cast = "" if source.counted is _SUMMED else "::int"
-    return f"coalesce(sum({source.times} * ({column}{cast})), 0) as r{number}"
+def _columns(source: _Source, codes: Sequence[str], apart: Sequence[tuple[str, str]]) -> str:
+    """What a row of the source adds to bases and hits, and to the cases that stand apart for these reasons."""
+    columns = []
+    for code in codes:
+        counted = source.counted[code]
+        columns += [f"{source.times} * ({counted.base}) as b_{code}", f"{source.times} * ({counted.hit}) as h_{code}"]
+    for number, (code, reason) in enumerate(apart):
+        if source.counted is _SUMMED:
+            stands = _REASONS[code][reason]
+        else:
+            stands = f"coalesce(({source.counted[code].apart}) = '{reason}', false)::int"
+        columns.append(f"{source.times} * ({stands}) as r{number}")
+    return ", ".join(columns)
 
 
 async def one_figure(conn: Connection, code: str, chosen: Selection, *, reach: Reach = EVERYTHING) -> Figure:

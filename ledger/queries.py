@@ -28,8 +28,11 @@ from ledger.rows import CaseRow, ClockRow, TaskRow, WishRow
 WORDS_LIMIT, TERMS_LIMIT = 100, 8
 """Longest search in characters, and most words of it that are looked at."""
 
+WHOLE = 12_000
+"""A list of up to so many cases is short: a search reads their texts to its end before it asks any index."""
+
 WALKED = 3000
-"""Cases of a list whose texts a search reads one by one, in the order of the list, before it asks the index of words.
+"""Cases of a longer list whose texts a search reads one by one, in the order of the list, before it asks the index.
 
 Words that are found too seldom on the way to fill a page stand in less than about one case of sixty: so few that the
 index names all of them sooner than their order could be walked. Words that are found often never get there, and
@@ -204,23 +207,31 @@ class _Cases(Where):
         ]
         if not name.startswith("case-"):
             words = [plain(name)]
-            ways.append(f"select t.id from case_text t where {_holds(self, words)} and {_indexed(self, words)}")
+            ways.append(f"select t.id from case_text t where {_indexed(self, words)}")
         self.add("c.id in (" + " union all ".join(ways) + ")")
 
 
 def _holds(where: Where, terms: Sequence[str]) -> str:
-    """That the text ``t`` holds every one of these words; the sign-free ``strpos`` is the word as a whole."""
-    return " and ".join(f"strpos(t.plain, {where.place(term)}::text) > 0" for term in terms)
+    """That the text ``t`` holds every one of these words as a whole, for whoever walks through texts.
+
+    A pattern, because the server knows from its statistics about how many texts one fits, and so whether an order is
+    worth walking; words in their plain form hold none of the signs of a pattern.
+    """
+    return " and ".join(f"t.plain like {where.place(f'%{term}%')}::text" for term in terms)
 
 
 def _indexed(where: Where, terms: Sequence[str]) -> str:
-    """What the index of pairs knows of these words: all their pairs stand in the text ``t``, somewhere.
+    """The same for whoever asks the index of pairs: all their pairs stand in the text ``t``, and not only somewhere.
 
     One letter is looked up by itself, and pairs without their letters: who reckons how many rows there will be
-    takes every further gram for a further condition.
+    takes every further gram for a further condition. For the same reason the whole word is no pattern here.
     """
-    wanted = (sorted(grams(term)) or [term] for term in terms)
-    return " and ".join(f"cjk_grams(t.plain) @> {where.place(each)}::text[]" for each in wanted)
+    wanted = [
+        f"cjk_grams(t.plain) @> {where.place(sorted(grams(term)) or [term])}::text[]"
+        f" and strpos(t.plain, {where.place(term)}::text) > 0"
+        for term in terms
+    ]
+    return " and ".join(wanted)
 
 
 _MOMENT = {Sort.REGISTERED: "c.registered_at", Sort.DUE: "coalesce(c.due_at, 'infinity'::timestamptz)"}
@@ -251,12 +262,12 @@ async def list_cases(
             where.add("(c.registered_at, c.id) < ({}::timestamptz, {}::text)", at, names[0])
     elif cursor is not None:
         at, names = read_cursor(sort, cursor, 1)
-        where.add(
-            "(coalesce(c.due_at, 'infinity'::timestamptz), c.id)"
-            " > (coalesce({}::timestamptz, 'infinity'::timestamptz), {}::text)",
-            at,
-            names[0],
-        )
+        moment = _MOMENT[sort]
+        if at is None:
+            # Most cases are behind their last deadline, and what comes after never looks to the server like no row.
+            where.add(f"{moment} = 'infinity'::timestamptz and c.id > {{}}::text", names[0])
+        else:
+            where.add(f"({moment}, c.id) > ({{}}::timestamptz, {{}}::text)", at, names[0])
     if where.terms:
         found = await _search(conn, where, sort, limit + 1)
     else:
@@ -274,25 +285,50 @@ async def list_cases(
 async def _search(conn: Connection, where: _Cases, sort: Sort, most: int) -> list[asyncpg.Record]:
     """The first ``most`` cases of the list in whose texts all words stand.
 
-    By reading the texts of the first ``WALKED`` cases of the list; only where these neither fill the page nor are
-    all of it, by the index of words.
+    A short list is read to its end. Of a long one the texts of the first ``WALKED`` cases are read, and only where
+    these do not fill the page the index of words is asked.
     """
-    asked, order, moment = where.beside(), _ORDER[sort], _MOMENT[sort]
-    # The moment by name: by a column the server knows that what it walks through comes in order, and stops in time.
-    found = await fetch(
+    if not await _is_long(conn, where):
+        return await _walk(conn, where, sort, most, WHOLE)
+    page = await _walk(conn, where, sort, most, WALKED)
+    return page if len(page) == most else await _look_up(conn, where, sort, most)
+
+
+async def _is_long(conn: Connection, where: _Cases) -> bool:
+    """Whether the list without its words has more than ``WHOLE`` cases."""
+    # Counted and not skipped: by an offset the server would make out the order of what nobody wants to see.
+    listed = f"select count(*) as cases from (select from case_row c {where.sql} limit {WHOLE + 1}) listed"
+    return bool((await fetch(conn, listed, where.values))[0]["cases"] > WHOLE)
+
+
+async def _walk(conn: Connection, where: _Cases, sort: Sort, most: int, through: int) -> list[asyncpg.Record]:
+    asked, order, direction = where.beside(), _ORDER[sort], _DIRECTION[sort]
+    # By itself, so that nobody reckons how soon words will be found who cannot know whether the cases of this list have
+    # them. It is read no further than the page needs, and its order is known outside by the column of that name. Ids
+    # only: what is put in order is mostly thrown away.
+    return await fetch(
         conn,
         f"""
-        select w.*
-        from (select c.*, {moment} as moment from case_row c {where.sql} order by {order} limit {WALKED}) w
-        join case_text t on t.id = w.id
-        where {_holds(asked, where.terms)}
-        order by w.moment {_DIRECTION[sort]}, w.id {_DIRECTION[sort]}
-        limit {most}
+        with walked as materialized (
+            select c.id, {_MOMENT[sort]} as moment from case_row c {where.sql} order by {order} limit {through}
+        )
+        select c.*
+        from (
+            select w.id
+            from walked w
+            join case_text t on t.id = w.id
+            where {_holds(asked, where.terms)}
+            order by w.moment {direction}, w.id {direction}
+            limit {most}
+        ) found
+        join case_row c on c.id = found.id
+        order by {order}
         """,
         asked.values,
     )
-    if len(found) == most or not await _is_longer(conn, where):
-        return found
+
+
+async def _look_up(conn: Connection, where: _Cases, sort: Sort, most: int) -> list[asyncpg.Record]:
     asked = where.beside()
     # Texts know when their cases were registered: where nothing else is asked for, only those shown are looked up.
     plain_list = sort is Sort.REGISTERED and not where.conditions
@@ -301,19 +337,12 @@ async def _search(conn: Connection, where: _Cases, sort: Sort, most: int) -> lis
         conn,
         f"""
         with found as materialized (
-            select t.id from case_text t where {_holds(asked, where.terms)} and {_indexed(asked, where.terms)} {first}
+            select t.id from case_text t where {_indexed(asked, where.terms)} {first}
         )
-        select c.* from found join case_row c on c.id = found.id {where.sql} order by {order} limit {most}
+        select c.* from found join case_row c on c.id = found.id {where.sql} order by {_ORDER[sort]} limit {most}
         """,
         asked.values,
     )
-
-
-async def _is_longer(conn: Connection, where: _Cases) -> bool:
-    """Whether the list without its words has more cases than a search walks through."""
-    # Counted and not skipped: by an offset the server would make out the order of what nobody wants to see.
-    walked = f"select count(*) as cases from (select from case_row c {where.sql} limit {WALKED + 1}) found"
-    return bool((await fetch(conn, walked, where.values))[0]["cases"] > WALKED)
 
 
 async def count_cases(
@@ -348,25 +377,23 @@ async def count_each(
 
 async def _count_found(conn: Connection, where: _Cases, most: int) -> int:
     """In how many cases of the list all words stand, counted up to ``most``; found as ``_search`` finds them."""
-    asked = where.beside()
+    asked, is_long = where.beside(), await _is_long(conn, where)
     walked = await fetch(
         conn,
         f"""
-        select count(*) as walked, count(t.id) as cases
-        from (select c.id from case_row c {where.sql} limit {WALKED}) c
-        left join case_text t on t.id = c.id and {_holds(asked, where.terms)}
+        select count(*) as cases
+        from (select c.id from case_row c {where.sql} limit {WALKED if is_long else WHOLE}) c
+        join case_text t on t.id = c.id and {_holds(asked, where.terms)}
         """,
         asked.values,
     )
-    if walked[0]["walked"] < WALKED or walked[0]["cases"] >= most:
+    if not is_long or walked[0]["cases"] >= most:
         return min(int(walked[0]["cases"]), most)
     asked = where.beside()
     found = await fetch(
         conn,
         f"""
-        with found as materialized (
-            select t.id from case_text t where {_holds(asked, where.terms)} and {_indexed(asked, where.terms)}
-        )
+        with found as materialized (select t.id from case_text t where {_indexed(asked, where.terms)})
         select count(*) as cases
         from (select from found join case_row c on c.id = found.id {where.sql} limit {most}) counted
         """,

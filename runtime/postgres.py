@@ -12,9 +12,10 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 from urllib.parse import quote
 
@@ -70,13 +71,22 @@ class EmbeddedPostgres:
     opened for passing through (not for reading). Everything it holds survives a crash of any process.
 
     A ``fleeting`` server does not wait for the disk: it is spoilt when the machine itself stops, and is for data that
-    is thrown away afterwards. No folder may hold a server that is now the one and now the other.
+    is thrown away afterwards. No folder may hold a server that is now the one and now the other. ``settings`` are
+    PostgreSQL's own, in place of ours.
     """
 
-    def __init__(self, folder: Path, *, logs: Path | None = None, fleeting: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        logs: Path | None = None,
+        fleeting: bool = False,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.folder = folder.absolute()
         self._cluster = self.folder / "cluster"
         self._logs = logs or self.folder
+        self._settings = _SETTINGS | (_FLEETING if fleeting else {}) | dict(settings)
         self._fleeting = fleeting
         self._user = _server_user() if os.geteuid() == 0 else None
         self.socket_folder = _socket_folder(self.folder)
@@ -147,8 +157,7 @@ class EmbeddedPostgres:
             await connection.close()
 
     def _spec(self) -> ChildSpec:
-        settings = _SETTINGS | (_FLEETING if self._fleeting else {})
-        settings |= {"unix_socket_directories": str(self.socket_folder)}
+        settings = self._settings | {"unix_socket_directories": str(self.socket_folder)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return ChildSpec(
             name="postgres",

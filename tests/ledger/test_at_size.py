@@ -1,4 +1,4 @@
-"""Lists longer than a search walks through, and which index each list is read by."""
+"""Lists longer and shorter than what a search reads to the end, and which index each list is read by."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,11 +7,12 @@ import pytest
 
 from domain.rights import EVERYTHING, Reach
 from ledger.log import canonical
-from ledger.queries import WALKED, CaseFilter, Sort, count_cases, list_cases
+from ledger.queries import WALKED, WHOLE, CaseFilter, Sort, count_cases, list_cases
 from ledger.rows import CaseRow
 
 BEGIN = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)
 STREET = Reach(streets=frozenset({"S1"}))
+STREET_0 = Reach(streets=frozenset({"S0"}))
 
 
 def _case(number: int) -> CaseRow:
@@ -35,16 +36,26 @@ async def _write(conn: asyncpg.Connection, count: int) -> list[CaseRow]:
 
 
 async def test_a_search_finds_the_same_by_walking_and_by_the_index(conn: asyncpg.Connection) -> None:
-    cases = await _write(conn, WALKED * 2 + 100)
+    cases = await _write(conn, WHOLE + 100)
 
-    for words, reach in (("琉璃瓦", EVERYTHING), ("瓦 噪音", STREET), ("17号楼", EVERYTHING), ("噪音", STREET)):
+    # All cases are a long list, those of a street or of a category a short one.
+    for words, category, reach in (
+        ("琉璃瓦", None, EVERYTHING),
+        ("17号楼", None, EVERYTHING),
+        ("噪音", None, EVERYTHING),
+        ("瓦 噪音", None, STREET),
+        ("噪音", None, STREET),
+        ("17号楼", "K2", EVERYTHING),
+    ):
+        asked = CaseFilter(q=words, category=category)
         wanted = [
             case
             for case in cases
             if all(word in f"{case.title} {case.text}" for word in words.split())
             and (reach.everything or case.street in reach.streets)
+            and (category is None or case.category == category)
         ]
-        assert await count_cases(conn, CaseFilter(q=words), reach=reach, at_most=5000) == len(wanted)
+        assert await count_cases(conn, asked, reach=reach, at_most=5000) == min(len(wanted), 5001)
         for sort in Sort:
             if sort is Sort.DUE:
                 wanted.sort(key=lambda each: (each.due_at or datetime.max.replace(tzinfo=UTC), each.id))
@@ -52,7 +63,7 @@ async def test_a_search_finds_the_same_by_walking_and_by_the_index(conn: asyncpg
                 wanted.sort(key=lambda each: (each.registered_at, each.id), reverse=True)
             found, cursor = list[str](), None
             for _ in range(3):
-                page = await list_cases(conn, CaseFilter(q=words), reach=reach, sort=sort, limit=30, cursor=cursor)
+                page = await list_cases(conn, asked, reach=reach, sort=sort, limit=30, cursor=cursor)
                 found += [row.id for row in page.items]
                 if (cursor := page.next) is None:
                     break
@@ -70,6 +81,7 @@ async def test_a_search_finds_the_same_by_walking_and_by_the_index(conn: asyncpg
         (CaseFilter(), Reach(communities=frozenset({"C1"})), Sort.REGISTERED, "case_row_community"),
         (CaseFilter(), Reach(grids=frozenset({"G1"})), Sort.REGISTERED, "case_row_grid"),
         (CaseFilter(category="K1"), EVERYTHING, Sort.REGISTERED, "case_row_category"),
+        (CaseFilter(raised=True), EVERYTHING, Sort.REGISTERED, "case_row_raised"),
         (CaseFilter(q="琉璃瓦"), STREET, Sort.DUE, "case_row_street_due"),
     ],
 )
@@ -87,3 +99,18 @@ async def test_each_list_is_read_in_the_order_of_an_index(
 
     await conn.execute("select pg_stat_force_next_flush()")
     assert await conn.fetchval(used, index) > before
+
+
+async def test_pages_go_on_behind_the_last_deadline(conn: asyncpg.Connection) -> None:
+    cases = [case for case in await _write(conn, 600) if case.street == "S0"]
+    cases.sort(key=lambda each: (each.due_at or datetime.max.replace(tzinfo=UTC), each.id))
+    assert sum(case.due_at is None for case in cases) == 60
+
+    found, cursor = list[str](), None
+    while True:
+        page = await list_cases(conn, reach=STREET_0, sort=Sort.DUE, limit=25, cursor=cursor)
+        found += [row.id for row in page.items]
+        if (cursor := page.next) is None:
+            break
+
+    assert found == [case.id for case in cases]
