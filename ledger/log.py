@@ -275,8 +275,8 @@ async def append(
     """Append the events of one command after event ``expected``, write the read models, return the new head hash.
 
     ``rows`` maps read models (``case_row``, ``task``, ``clock``, ``wish``) to full rows. Takes effect when the
-    transaction commits; listeners of the channel ``ledger`` then hear ``<stream>:<seq>``. Append before other
-    writes of the same transaction, so that the feed keeps the order of the stream.
+    transaction commits, and is announced to nobody (``look``). Append before other writes of the same transaction, so
+    that the feed keeps the order of the stream.
 
     Raises ``LedgerForked``, ``LedgerGap`` or ``CommandTaken``; the transaction must then be rolled back.
     """
@@ -492,6 +492,33 @@ async def feed(conn: Connection, after: Cursor | None, limit: int = 500) -> tupl
     for event in events:
         place = place.past(event)
     return events, place if events else after
+
+
+class Seen(NamedTuple):
+    """What somebody has seen of the log: everything before the transaction ``horizon``, and ``ahead`` events from there
+    on."""
+
+    horizon: int
+    ahead: int
+
+
+async def look(conn: Connection, before: Seen | None = None) -> tuple[Seen, bool]:
+    """What there is to see now, and whether it is more than ``before``; always for who has seen nothing yet.
+
+    Sees every event once it is committed, in whatever order transactions end. Reads the events since the oldest
+    transaction that was open the last time: cheap for who asks often.
+    """
+    row = await conn.fetchrow(
+        """
+        select pg_snapshot_xmin(here)::text as horizon,
+            (select count(*) from event where tx >= $1::text::xid8) as since,
+            (select count(*) from event where tx >= pg_snapshot_xmin(here)) as ahead
+        from pg_current_snapshot() here
+        """,
+        None if before is None else str(before.horizon),
+    )
+    assert row is not None, "a function in its place returns one row"
+    return Seen(int(row["horizon"]), row["ahead"]), before is None or row["since"] != before.ahead
 
 
 class _Line(NamedTuple):

@@ -23,6 +23,7 @@ from ledger.log import (
     feed,
     history,
     instant_text,
+    look,
     open_stream,
     streams,
 )
@@ -329,20 +330,29 @@ async def test_nobody_else_may_call_the_append_function(conn: asyncpg.Connection
         await conn.execute(f"drop role {role}")
 
 
-async def test_an_append_is_announced_when_it_commits(ledger: str, conn: asyncpg.Connection) -> None:
-    heard: asyncio.Queue[str] = asyncio.Queue()
-    listener = await asyncpg.connect(ledger)
+async def test_who_looks_sees_every_append_once_in_whatever_order_they_commit(
+    ledger: str, conn: asyncpg.Connection
+) -> None:
+    slow = await asyncpg.connect(ledger)
+    seen, is_more = await look(conn)
+    assert is_more
+    seen, is_more = await look(conn, seen)
+    assert not is_more
+    under_way = slow.transaction()
+    await under_way.start()
+    await write(slow, "case-1", 0, [fact("registered")])  # the older transaction
+    await write(conn, "case-2", 0, [fact("registered"), fact("whistled")])
 
-    def hear(_connection: object, _pid: int, _channel: str, payload: object) -> None:
-        heard.put_nowait(str(payload))
-
-    await listener.add_listener("ledger", hear)
-
-    await write(conn, "case-1", 0, [fact("registered"), fact("whistled")])
-
-    assert await asyncio.wait_for(heard.get(), 60) == "case-1:2"
-    await listener.remove_listener("ledger", hear)
-    await listener.close()
+    seen, is_more = await look(conn, seen)
+    assert is_more
+    seen, is_more = await look(conn, seen)
+    assert not is_more
+    await under_way.commit()
+    seen, is_more = await look(conn, seen)
+    assert is_more
+    seen, is_more = await look(conn, seen)
+    assert not is_more
+    await slow.close()
 
 
 async def test_history_pages_and_ends_at_a_moment(conn: asyncpg.Connection) -> None:
