@@ -37,12 +37,12 @@ _FIRST = (
     '"rungs":[{"code":"remind","at":"2026-T04:00:00Z"},{"code":"urge","at":"2026-T10:00:00Z"},{"code":"circular","at":"2026-'
     'T10:00:00Z"},{"code":"interview","at":"2026-T10:00:00Z"}],"reached":[],"pauses":[]}}],"seq":1,"hash":"","plan":{'
     '"attributes":{"stage":"dispatched","departments":["D0"],"street":"S0","due_at":"2026-T10:00:00Z","rules_version":'
-    '"example-2","phase":"concluding","limit_at":null},"alarm":"2026-T04:00:00Z","tasks":[{"id":"handle:D0#0.1","kind":"'
-    'verify","role":"grid_worker","organisation":null,"grid":"G0","person":null,"opened_at":"2026-","due_at":"2026-",'
+    '"example-2","phase":"handling","limit_at":"2026-T10:00:00Z"},"alarm":"2026-T04:00:00Z","tasks":[{"id":'
+    '"handle:D0#0.1","kind":"verify","role":"grid_worker","organisation":null,"grid":"G0","person":null,"opened_at":"2026-","due_at":"2026-",'
     '"queue":null,"pick_up_within":"5m"}],"finished":false,"details":"**处置中** (handling)\\n- handle: 部门经办人 D0 '
     '— 2026- 10:00 UTC"},"answer":{"stream":"case-","command_id":"","digest":"","seq_from":1,"seq_to":1,'
-    '"stage":"handling","kinds":["clock_stopped","clock_started"]}}\n\x16\n\x08encoding\x12\njson/plain\x12{"events":[{"at":"2026-","by":{"person":'
-    '"system","role":"system"},"kind":"'
+    '"stage":"handling","kinds":["clock_stopped","clock_started"]}}\n\x16\n\x08encoding\x12\njson/plain\x12'
+    '{"events":[{"at":"2026-","by":{"person":"system","role":"system"},"kind":"'
 )
 
 _DICTIONARIES = {b"1": _FIRST.encode()}

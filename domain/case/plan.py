@@ -4,12 +4,13 @@ Owns ``plan`` and the dealings with a department's own system (``hand_over``, ``
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from domain.case.moments import next_moment
 from domain.case.responsible import handler, visitor
 from domain.case.responsible import unit as unit_of
 from domain.case.state import Case
-from domain.case.vocabulary import PHASES, STAGE_NAMES, Audience, Level, Stage
+from domain.case.vocabulary import PHASES, STAGE_NAMES, WITH_DEPARTMENTS, Audience, Level, Stage
 from domain.ladder import ClockKind
 from domain.people import ROLE_NAMES, Actor, Role
 from domain.process import Attributes, HandOver, HandOverResult, Json, Plan, Report, Task, World
@@ -30,7 +31,7 @@ def plan(state: Case, world: World) -> Plan:
         due_at=min((clock.due_at for clock in running), default=None),
         rules_version=state.rules.version,
         phase=PHASES[state.stage],
-        limit_at=next((clock.due_at for clock in running if clock.kind == ClockKind.HANDLE), None),
+        limit_at=_limit_of_departments(state),
     )
     return Plan(
         attributes=attributes,
@@ -39,6 +40,13 @@ def plan(state: Case, world: World) -> Plan:
         finished=state.is_final,
         details=_details(state, tasks),
     )
+
+
+def _limit_of_departments(state: Case) -> datetime | None:
+    """Until when the departments have, while their clock runs; what they had, once they are done."""
+    done = state.stage not in WITH_DEPARTMENTS
+    budgets = (clock for clock in reversed(state.clocks) if clock.kind == ClockKind.HANDLE)
+    return next((clock.due_at for clock in budgets if done or clock.is_running), None)
 
 
 def tasks_of(state: Case, world: World) -> tuple[Task, ...]:

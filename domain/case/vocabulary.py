@@ -58,12 +58,12 @@ WITH_DEPARTMENTS = (Stage.DISPATCHED, Stage.HANDLING, Stage.RETURNED)
 class Phase(StrEnum):
     """The parts of the loop that Temporal's lists tell apart; several stages each.
 
-    ``CONCLUDING`` is from the department's done to the archive: acceptance, feedback, visit, appraisal.
+    ``HANDLING`` is from the dispatch, or from handling on the spot, to the archive: the departments have it or had it.
+    Plans recorded by an older release also say ``concluding``, for what follows the department's done.
     """
 
     TRIAGE = "triage"
     HANDLING = "handling"
-    CONCLUDING = "concluding"
     CLOSED = "closed"
 
 
@@ -71,13 +71,13 @@ PHASES: dict[Stage, Phase] = {
     Stage.REGISTERED: Phase.TRIAGE,
     Stage.WHISTLED: Phase.TRIAGE,
     **dict.fromkeys(WITH_DEPARTMENTS, Phase.HANDLING),
-    Stage.ON_THE_SPOT: Phase.CONCLUDING,
-    Stage.STRUCK_OFF: Phase.CONCLUDING,
-    Stage.VERIFIED: Phase.CONCLUDING,
-    Stage.SIGNED: Phase.CONCLUDING,
-    Stage.FED_BACK: Phase.CONCLUDING,
-    Stage.SETTLED: Phase.CONCLUDING,
-    Stage.APPRAISED: Phase.CONCLUDING,
+    Stage.ON_THE_SPOT: Phase.HANDLING,
+    Stage.STRUCK_OFF: Phase.HANDLING,
+    Stage.VERIFIED: Phase.HANDLING,
+    Stage.SIGNED: Phase.HANDLING,
+    Stage.FED_BACK: Phase.HANDLING,
+    Stage.SETTLED: Phase.HANDLING,
+    Stage.APPRAISED: Phase.HANDLING,
     **dict.fromkeys(FINAL, Phase.CLOSED),
 }
 """The phase of each stage."""

@@ -26,7 +26,18 @@ async def test_search_attributes_are_written_when_the_phase_changes_and_at_no_ot
     phases = dict.fromkeys(PHASES[Stage(stage)] for stage in stages)
     assert stages[-1] == "appraised"
     # The first is told by the start itself.
-    assert counts["UPSERT_WORKFLOW_SEARCH_ATTRIBUTES"] == len(phases) - 1 == 2
+    assert counts["UPSERT_WORKFLOW_SEARCH_ATTRIBUTES"] == len(phases) - 1 == 1
+
+
+async def test_the_limit_the_departments_had_stays_shown_when_they_are_done(office: Office) -> None:
+    stream = await office.register()
+    await office.walk(stream, until="accept")
+    told = await due_of(office, stream)
+
+    await office.walk(stream, after="accept", until="verify")
+
+    assert told is not None
+    assert await due_of(office, stream) == told
 
 
 async def test_a_case_that_waits_for_triage_is_shown_as_such_without_being_told(office: Office) -> None:
