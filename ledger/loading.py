@@ -294,17 +294,27 @@ order by relname
 
 def as_line(values: Iterable[Any]) -> str:
     """A row in the text in which ``put`` takes it, without its line feed; JSON columns are given as text."""
-    return "\t".join(map(_cell, values))
+    # Most cells are empty, and most others are plain words: those are told apart here, without a call for each.
+    return "\t".join(
+        [
+            "\\N"
+            if value is None
+            else value
+            if type(value) is str and value.isprintable() and "\\" not in value
+            else _cell(value)
+            for value in values
+        ]
+    )
 
 
 def _cell(value: Any) -> str:
-    if value is None:
-        return "\\N"
     if isinstance(value, str):
         return value if value.isprintable() and "\\" not in value else value.translate(_ESCAPES)
     if isinstance(value, bool):
         return "t" if value else "f"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
+        if not value:
+            return "{}"
         quoted = (each.replace("\\", "\\\\").replace('"', '\\"') for each in value)
         return _cell("{" + ",".join(f'"{each}"' for each in quoted) + "}")
     return str(value)

@@ -240,7 +240,7 @@ async def fold_lines(conn: Connection, names: Sequence[str], lines: dict[str, li
     for folded in (await _folded(conn, names)).values():
         for table, rows in folded.items():
             done.rows += len(rows)
-            lines[table] += [as_line(_for_copy(*each) for each in _values(row).items()) for row in rows]
+            lines[table] += [as_line(_cells(row).values()) for row in rows]
     return done
 
 
@@ -313,6 +313,15 @@ def _values(row: Recalled) -> dict[str, Any]:
     if values.get("pauses"):
         values["pauses"] = [pause.model_dump(mode="json") for pause in values["pauses"]]
     return values
+
+
+def _cells(row: Recalled) -> Mapping[str, Any]:
+    """The row as ``as_line`` takes it: only what holds JSON is made anew."""
+    cells = row.__dict__
+    if "pauses" in cells:
+        pauses = [pause.model_dump(mode="json") for pause in cells["pauses"]]
+        return {**cells, "pauses": canonical(pauses) if pauses else "[]"}
+    return {**cells, "params": canonical(cells["params"])} if "params" in cells else cells
 
 
 def _plain(name: str, value: Any) -> Any:
