@@ -1,6 +1,10 @@
 """The base of every value in the domain."""
 
+from typing import Self
+
 from pydantic import BaseModel, ConfigDict
+
+_put = object.__setattr__
 
 
 class Frozen(BaseModel):
@@ -20,3 +24,15 @@ class Recalled(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def __copy__(self) -> Self:
+        """As the base class does it, for values without extra fields and private attributes.
+
+        Folding copies a state for every fact, and the base class asks five times how to copy before it does.
+        """
+        made = type(self).__new__(type(self))
+        _put(made, "__dict__", self.__dict__.copy())
+        _put(made, "__pydantic_extra__", None)
+        _put(made, "__pydantic_fields_set__", self.__pydantic_fields_set__.copy())
+        _put(made, "__pydantic_private__", None)
+        return made
