@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from fractions import Fraction
+from typing import NamedTuple
 
 from domain.base import Frozen
 from domain.case.state import Case
@@ -226,7 +227,7 @@ def rounded(value: Fraction) -> Decimal:
     return found
 
 
-class Facts(Frozen):
+class Facts(NamedTuple):
     """What a case adds to the figures; a fold of its facts like everything in the read models.
 
     ``dispatches`` are those to a lead, ``misdirected`` how many of them a return has been found justified for;

@@ -51,7 +51,7 @@ def project(
     changed = (clock for clock in _clocks(state) if not _same(known.get(clock.id), clock))
     rows["clock"] = [_clock(stream, process, clock).model_dump(mode="json") for clock in changed]
     if before is None or before[1].alarm != plan.alarm:
-        rows["awaited"] = [AwaitedRow(stream=stream, at=plan.alarm).model_dump(mode="json")]
+        rows["awaited"] = [AwaitedRow.made(stream=stream, at=plan.alarm).model_dump(mode="json")]
     if told:
         rows["notice"] = [
             row.model_dump(mode="json")
@@ -63,7 +63,7 @@ def project(
 
 def _notices(stream: str, process: str, seq: int, event: Event, notices: tuple[Notice, ...]) -> Iterator[NoticeRow]:
     for place, notice in enumerate(notices):
-        yield NoticeRow(
+        yield NoticeRow.made(
             id=uuid.uuid5(NOTICE_NAMES, f"{stream}:{seq}:{place}"),
             stream=stream,
             seq=seq,
@@ -79,7 +79,7 @@ def _notices(stream: str, process: str, seq: int, event: Event, notices: tuple[N
 
 
 def _case(stream: str, seq: int, at: datetime, state: Case, plan: Plan) -> CaseRow:
-    return CaseRow(
+    return CaseRow.made(
         id=stream,
         seq=seq,
         stage=state.stage.value,
@@ -125,7 +125,10 @@ def _case(stream: str, seq: int, at: datetime, state: Case, plan: Plan) -> CaseR
 
 
 def _figure(stream: str, state: Case) -> CaseFigureRow:
-    return CaseFigureRow(
+    facts = facts_of(state)._asdict()
+    for name in _CODED:
+        facts[name] = facts[name] and facts[name].value
+    return CaseFigureRow.made(
         id=stream,
         street=state.place.street,
         community=state.place.community,
@@ -141,12 +144,16 @@ def _figure(stream: str, state: Case) -> CaseFigureRow:
         settled_at=state.settled_at,
         registered_month=office_month(state.registered_at),
         settled_month=office_month(state.settled_at) if state.settled_at else None,
-        **dict(facts_of(state)),
+        **facts,
     )
 
 
+_CODED = ("response", "handling", "satisfaction")
+"""The facts that are members of an enumeration."""
+
+
 def _wish(stream: str, seq: int, at: datetime, state: Wish, plan: Plan) -> WishRow:
-    return WishRow(
+    return WishRow.made(
         id=stream,
         seq=seq,
         stage=state.stage.value,
@@ -189,7 +196,7 @@ def _same(before: Any, after: Any) -> bool:
 
 
 def _task(stream: str, process: str, task: Task, closed_at: datetime | None) -> TaskRow:
-    return TaskRow(
+    return TaskRow.made(
         stream=stream,
         id=task.id,
         process=process,
@@ -205,7 +212,7 @@ def _task(stream: str, process: str, task: Task, closed_at: datetime | None) -> 
 
 
 def _clock(stream: str, process: str, clock: Clock) -> ClockRow:
-    return ClockRow(
+    return ClockRow.made(
         stream=stream,
         id=clock.id,
         process=process,
@@ -269,6 +276,6 @@ class Whole:
             "case_figure": [_figure(stream, state)] if isinstance(state, Case) else [],
             "task": [_task(stream, process, task, closed) for task, closed in self._tasks.values()],
             "clock": [_clock(stream, process, clock) for clock in self._clocks.values()],
-            "awaited": [AwaitedRow(stream=stream, at=plan.alarm)],
+            "awaited": [AwaitedRow.made(stream=stream, at=plan.alarm)],
             "notice": list(self._notices),
         }

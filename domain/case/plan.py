@@ -140,7 +140,7 @@ def _task(
     kind = name.partition(":")[0]
     in_grid = role in (Role.GRID_WORKER, Role.GRID_HEAD, Role.VANGUARD_CAPTAIN)
     identity = f"{name}:{role.value}" if kind == "sign" else name
-    return Task(
+    return Task.made(
         id=f"{identity}#{numbered}",
         kind=kind,
         role=role.value,
