@@ -28,7 +28,7 @@ from ledger.rows import CaseRow, ClockRow, TaskRow, WishRow
 WORDS_LIMIT, TERMS_LIMIT = 100, 8
 """Longest search in characters, and most words of it that are looked at."""
 
-WHOLE = 12_000
+WHOLE = 6_000
 """A list of up to so many cases is short: a search reads their texts to its end before it asks any index."""
 
 WALKED = 3000

@@ -1,4 +1,0 @@
--- The few cases a level above the community answers for: without an order of their own a supervisor's list of them
--- read through all that ever were.
-
-create index case_row_raised on case_row (registered_at desc, id desc) where level in ('street', 'district');
