@@ -11,7 +11,7 @@ from bench.loop import PLAIN_LOOP
 from bench.meters import Answers, Throughput, median_of, median_ratio, percentile
 from bench.paths import Path
 
-BAR = 0.7
+BAR = 0.85
 """Our closed loops per second must be at least this share of the bare engine's."""
 
 PROCESSES = ("worker", "temporal", "postgres", "client")
