@@ -66,8 +66,9 @@ class PayloadKeys:
 class Sealer:
     """AES-256-GCM over the whole payload, its metadata included; the id of the key stands beside.
 
-    ``compresses`` makes large ones smaller first; what is compressed is read by all. A payload that is not encrypted,
-    written before there was encryption, is handed on as it is.
+    ``compresses`` makes large ones smaller first; what is compressed is read by all. Neither the name of the key nor
+    that of the compression can be changed unnoticed. A payload that is not encrypted, written before there was
+    encryption, is handed on as it is.
     """
 
     def __init__(self, keys: PayloadKeys, metrics: Metrics = OFF, *, compresses: bool = False) -> None:
@@ -77,10 +78,11 @@ class Sealer:
         """The payload, encrypted with the current key."""
         current, content = self._keys.current, payload.SerializeToString()
         name, nonce = current.encode(), os.urandom(_NONCE_BYTES)
-        metadata = {"encoding": ENCODING, "key": name}
+        metadata, how = {"encoding": ENCODING, "key": name}, b""
         if self._compresses and len(content) >= WORTH:
-            content, metadata["compressed"] = compress(content)
-        data = nonce + self._keys.cipher(current).encrypt(nonce, content, name)
+            content, how = compress(content)
+            metadata["compressed"] = how
+        data = nonce + self._keys.cipher(current).encrypt(nonce, content, name + how)
         return Payload(metadata=metadata, data=data)
 
     def unseal(self, payload: Payload) -> Payload:
@@ -88,16 +90,15 @@ class Sealer:
         metadata = payload.metadata
         if metadata.get("encoding") != ENCODING:
             return payload
-        name = metadata.get("key", b"")
+        name, how = metadata.get("key", b""), metadata.get("compressed", b"")
         known = name.decode("ascii", "replace")[:16]
         try:
-            content = self._keys.cipher(known).decrypt(payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:], name)
+            nonce, data = payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:]
+            content = self._keys.cipher(known).decrypt(nonce, data, name + how)
         except (InvalidTag, ValueError, Refused):
             self._metrics.count("bihuan_codec_failures_total")
             raise Refused("payload.wrong_key", key=known) from None
-        if how := metadata.get("compressed"):
-            content = decompress(content, how)
-        return Payload.FromString(content)
+        return Payload.FromString(decompress(content, how) if how else content)
 
 
 class EncryptingCodec(PayloadCodec):

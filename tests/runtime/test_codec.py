@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from temporalio import activity, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.client import WorkflowFailureError
@@ -90,13 +91,25 @@ async def test_a_door_compresses_nothing_and_reads_what_is_compressed() -> None:
 
 
 async def test_a_payload_compressed_by_a_newer_release_is_refused() -> None:
-    compressed = Sealer(PayloadKeys(lambda: (NEW,)), compresses=True).seal(LARGE)
-    compressed.metadata["compressed"] = b"later"
+    name, nonce = key_id(NEW).encode(), b"n" * 12
+    data = nonce + AESGCM(NEW).encrypt(nonce, b"whatever it does", name + b"later")
+    compressed = Payload(metadata={"encoding": ENCODING, "key": name, "compressed": b"later"}, data=data)
 
     with pytest.raises(Refused) as refused:
         await codec(NEW).decode([compressed])
 
     assert refused.value.code == "payload.unknown_compression"
+
+
+@pytest.mark.parametrize("how", [b"", b"2"])
+async def test_how_a_payload_was_compressed_cannot_be_changed(how: bytes) -> None:
+    compressed = Sealer(PayloadKeys(lambda: (NEW,)), compresses=True).seal(LARGE)
+    compressed.metadata["compressed"] = how
+
+    with pytest.raises(Refused) as refused:
+        await codec(NEW).decode([compressed])
+
+    assert refused.value.code == "payload.wrong_key"
 
 
 def test_what_was_compressed_once_is_read_for_ever() -> None:
