@@ -42,21 +42,20 @@ class Recalled(BaseModel):
         For what is made many times in each act and by us only. The parts must be of the very types of the fields (no
         member of an enumeration for a text), and every field without a default must be given.
         """
-        made = cls.__new__(cls)
-        _put(made, "__dict__", {**_blank(cls), **values})
-        _put(made, "__pydantic_extra__", None)
-        _put(made, "__pydantic_fields_set__", set(values))
-        _put(made, "__pydantic_private__", None)
-        return made
+        return cls._put_together({**_blank(cls), **values}, set(values))
 
     def __copy__(self) -> Self:
         """As the base class does it, for values without extra fields and private attributes.
 
         Folding copies a state for every fact, and the base class asks five times how to copy before it does.
         """
-        made = type(self).__new__(type(self))
-        _put(made, "__dict__", self.__dict__.copy())
+        return self._put_together(self.__dict__.copy(), self.__pydantic_fields_set__.copy())
+
+    @classmethod
+    def _put_together(cls, values: dict[str, Any], given: set[str]) -> Self:
+        made = cls.__new__(cls)
+        _put(made, "__dict__", values)
         _put(made, "__pydantic_extra__", None)
-        _put(made, "__pydantic_fields_set__", self.__pydantic_fields_set__.copy())
+        _put(made, "__pydantic_fields_set__", given)
         _put(made, "__pydantic_private__", None)
         return made
