@@ -349,7 +349,7 @@ def test_all_processes_together_fit_into_the_connections_of_postgresql() -> None
     ours = 0
     for name in ("worker", "witness", "console"):
         service = services()[name]
-        # The pool, one connection that listens for news, and one process more during a change.
+        # The pool, one connection beside it (a worker listens for notices), and one process more during a change.
         ours += (int(service["environment"]["BIHUAN_POOL_SIZE"]) + 2) * (service["deploy"].get("replicas", 1) + 1)
     # Four services of Temporal with two pools each, as its template has them.
     assert ours + 4 * (20 + 10) + 20 <= int(most)

@@ -81,7 +81,7 @@ async def test_a_search_finds_the_same_by_walking_and_by_the_index(conn: asyncpg
         (CaseFilter(), Reach(communities=frozenset({"C1"})), Sort.REGISTERED, "case_row_community"),
         (CaseFilter(), Reach(grids=frozenset({"G1"})), Sort.REGISTERED, "case_row_grid"),
         (CaseFilter(category="K1"), EVERYTHING, Sort.REGISTERED, "case_row_category"),
-        (CaseFilter(light="red"), EVERYTHING, Sort.REGISTERED, "case_row_burning"),
+        (CaseFilter(light="red"), EVERYTHING, Sort.REGISTERED, "case_row_lights"),
         (CaseFilter(raised=True), EVERYTHING, Sort.REGISTERED, "case_row_raised"),
         (CaseFilter(q="琉璃瓦"), STREET, Sort.DUE, "case_row_street_due"),
     ],
