@@ -28,6 +28,7 @@ from runtime.codec import PayloadKeys
 from runtime.embedded import say_ready
 from runtime.leaving import leave
 from runtime.logging import get_logger, set_up_logging
+from runtime.memory import settle
 from runtime.metrics import OFF, Metrics
 from runtime.pool import open_pool
 from runtime.settings import Settings, find_endpoints
@@ -129,6 +130,7 @@ async def run() -> None:
             folding(pool),
             worker,
         ):
+            settle()
             log.info("worker_ready", task_queue=settings.task_queue)
             say_ready()
             await stop.wait()

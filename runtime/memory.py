@@ -1,9 +1,10 @@
-"""How much memory this process may take, as the system tells it.
+"""The memory of this process: how much it may take, as the system tells it, and what of it lasts.
 
-Owns reading the limits of control groups and what the machine has left. Reads files of the kernel and nothing else;
-where there are none (another system), it does not know.
+Owns reading the limits of control groups and what the machine has left, and what the garbage collector is told. Reads
+files of the kernel and nothing else; where there are none (another system), it does not know.
 """
 
+import gc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -79,3 +80,13 @@ def _read(path: Path) -> str:
         return path.read_text("ascii")
     except (OSError, UnicodeDecodeError):
         return ""
+
+
+def settle() -> None:
+    """Take what was loaded so far for as lasting as the process: the garbage collector no longer walks through it.
+
+    For a process that is about to serve. Modules and models are most of its objects; walking through them stopped it
+    for some forty milliseconds at a time.
+    """
+    gc.collect()
+    gc.freeze()

@@ -5,7 +5,6 @@ command line and tests.
 """
 
 import asyncio
-import gc
 import signal
 import socket
 import time
@@ -36,6 +35,7 @@ from runtime.codec import PayloadKeys
 from runtime.embedded import say_ready
 from runtime.leaving import leave
 from runtime.logging import get_logger, set_up_logging
+from runtime.memory import settle
 from runtime.metrics import OFF
 from runtime.pool import AWAY, open_pool
 from runtime.settings import Settings, find_endpoints
@@ -223,12 +223,6 @@ def make_server(app: ASGIApp, office: Office) -> ConsoleServer:
         ),
         office,
     )
-
-
-def settle() -> None:
-    """Take what was loaded so far for as lasting as the process: the garbage collector no longer walks through it."""
-    gc.collect()
-    gc.freeze()
 
 
 async def run() -> None:

@@ -1,11 +1,12 @@
 """What follows for a worker from its settings and from the memory there is."""
 
+import gc
 from pathlib import Path
 
 import pytest
 from temporalio.worker import PollerBehaviorAutoscaling, PollerBehaviorSimpleMaximum
 
-from runtime.memory import Memory, memory_here
+from runtime.memory import Memory, memory_here, settle
 from runtime.settings import Settings
 from runtime.tuning import KIB_PER_CACHED, cached_of, cases_that_fit, tuning_of
 
@@ -79,3 +80,15 @@ def test_what_is_set_is_taken_and_what_is_not_follows_from_the_pool() -> None:
     given = tuning_of(Settings(activity_slots=3, local_activity_slots=4, pollers="autoscaling", workflow_pollers=2))
     assert (given["max_concurrent_activities"], given["max_concurrent_local_activities"]) == (3, 4)
     assert given["workflow_task_poller_behavior"] == PollerBehaviorAutoscaling(minimum=2, initial=2, maximum=2)
+
+
+def test_what_was_loaded_before_serving_is_not_walked_through_again() -> None:
+    try:
+        before: list[list[int]] = [[]]
+        settle()
+        after: list[list[int]] = [[]]
+        walked = gc.get_objects()
+        assert not any(each is before for each in walked)
+        assert any(each is after for each in walked)
+    finally:
+        gc.unfreeze()
