@@ -61,6 +61,8 @@ def make_worker(
         **tuning_of(settings),
         # Workflow code runs in the event loop's own thread: see docs/decisions/0033.
         debug_mode=not settings.sandbox,
+        # No payload of ours lies elsewhere: otherwise each is looked at in an asyncio task of its own.
+        max_workflow_task_external_storage_concurrency=1,
     )
 
 

@@ -36,10 +36,12 @@ from bench.results import hand_out, keep, say
 from bench.writes import LoopWrites, rows_of
 from domain.case.vocabulary import PHASES, Stage
 from domain.errors import Refused
+from runtime import event_loop
 from runtime.children import Child
 from runtime.embedded import own_child
 from runtime.leaving import leave
 from runtime.logging import set_up_logging
+from runtime.memory import settle
 
 _ENGINE = {"temporal": "temporal", "postgres": "postgres", "client": "client"}
 # The processes of each side by the meter's name, and the name they are shown under. DBOS lives in the client.
@@ -94,6 +96,7 @@ async def measure(
                 histories[name] = await _history(here.client, stream, writes)
         for side in sides.values():
             await asyncio.gather(*(play(side) for _ in range(size.at_once)))
+        settle()  # as a console does, for which this process stands; DBOS lives in it
         assert worker.pid is not None, "the worker of the peers is down"
         rounds = await _rounds(sides, here.meter(bare=worker.pid), size)
         answers = await _answers(sides, size)
@@ -202,7 +205,7 @@ def main() -> None:
     code = 1
     try:
         with tempfile.TemporaryDirectory(prefix="bihuan-bench-") as folder:
-            figures = asyncio.run(
+            figures = event_loop.run(
                 measure(Path(folder), QUICK if arguments.quick else FULL, without, like_ours=arguments.peers_like_ours)
             )
         found = as_object(figures)

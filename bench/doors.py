@@ -36,7 +36,6 @@ from console.desk import Desk, new_stream, prepare
 from console.http.app import make_app
 from console.http.identity import SESSION_COOKIE
 from console.http.office import Office
-from console.http.serve import settle
 from console.http.site import Site
 from console.tracking import Tracking
 from domain.errors import Refused
@@ -48,6 +47,7 @@ from ledger.vault import MasterKey, Vault
 from ledger.world import Worlds
 from runtime.leaving import leave
 from runtime.logging import set_up_logging
+from runtime.memory import settle
 from runtime.pool import open_pool
 from runtime.postgres import EmbeddedPostgres
 from runtime.settings import Settings

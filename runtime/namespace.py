@@ -89,11 +89,23 @@ async def prepare(client: Client, retention: timedelta, *, patience: timedelta =
         request = UpdateNamespaceRequest(namespace=before.name, config=config)
         await client.workflow_service.update_namespace(request)
     deadline = time.monotonic() + patience.total_seconds()
-    while not (await _try_add(client, before.lacking) and (await look(client)).is_ready(retention)):
+    while not (
+        await _try_add(client, before.lacking)
+        and (await look(client)).is_ready(retention)
+        and await _takes_attributes(client)
+    ):
         if time.monotonic() > deadline:
             raise Refused("namespace.not_ready", name=before.name)
         await asyncio.sleep(_PAUSE)
     return before
+
+
+async def complete(client: Client) -> bool:
+    """Whether all search attributes of ours can be used; those that the namespace lacks are added.
+
+    For a namespace that is there. Raises ``Refused`` as ``look`` does.
+    """
+    return await _try_add(client, await _lacking(client)) and await _takes_attributes(client)
 
 
 async def _register(client: Client, retention: timedelta) -> None:
@@ -131,6 +143,18 @@ async def _lacking(client: Client) -> tuple[str, ...]:
         if name in known and known[name] != _TYPES[kind]:
             raise Refused("namespace.other_type", name=name, type=kind)
     return tuple(name for name in SEARCH_ATTRIBUTES if name not in known)
+
+
+async def _takes_attributes(client: Client) -> bool:
+    """Whether a search by the attributes is understood: they are listed some seconds before they can be used."""
+    query = " or ".join(f"{name} is null" for name in SEARCH_ATTRIBUTES)
+    try:
+        await client.count_workflows(query)
+    except RPCError as error:
+        if error.status not in (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.NOT_FOUND):
+            raise
+        return False
+    return True
 
 
 def _span(length: timedelta) -> Duration:

@@ -20,7 +20,7 @@ from temporalio.runtime import (
     TelemetryConfig,
     TelemetryFilter,
 )
-from temporalio.service import RPCError, TLSConfig
+from temporalio.service import GrpcCompression, RPCError, TLSConfig
 
 from domain.errors import Refused, unreadable
 from runtime.codec import PayloadKeys
@@ -75,7 +75,15 @@ async def _connect(
     deadline = time.monotonic() + patience.total_seconds()
     while True:
         try:
-            client = await Client.connect(address, namespace=namespace, tls=protected, plugins=plugins, runtime=runtime)
+            client = await Client.connect(
+                address,
+                namespace=namespace,
+                tls=protected,
+                plugins=plugins,
+                runtime=runtime,
+                # What is sent is encrypted, and made smaller before that: the library would pack all of it once more.
+                grpc_compression=GrpcCompression.NONE,
+            )
             if await client.service_client.check_health():
                 return client
         except (RuntimeError, RPCError) as error:

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from pydantic import BaseModel
 from temporalio import workflow
+from temporalio.service import GrpcCompression
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
@@ -83,6 +84,12 @@ async def test_a_client_brings_its_plugin_to_the_worker(temporal_env: WorkflowEn
         client = await connect(address, keys=KEYS, sandboxed=sandboxed)
         worker = Worker(client, task_queue="post-2", workflows=[Post])
         assert isinstance(worker.config(active_config=True)["workflow_runner"], runner)
+
+
+async def test_what_is_encrypted_is_not_packed_again_on_the_way(temporal_env: WorkflowEnvironment) -> None:
+    client = await connect(temporal_env.client.service_client.config.target_host, keys=KEYS)
+
+    assert client.service_client.config.grpc_compression is GrpcCompression.NONE
 
 
 async def test_an_unreachable_server_is_refused_after_the_patience() -> None:

@@ -15,6 +15,7 @@ from runtime import namespace
 from runtime.namespace import SEARCH_ATTRIBUTES, look, prepare
 from runtime.settings import Settings, find_endpoints, tls_of
 from runtime.temporal import connect_plainly
+from runtime.temporal_server import EmbeddedTemporal
 from workflows import ids
 
 MONTH = timedelta(days=30)
@@ -46,6 +47,33 @@ async def test_another_retention_is_set_and_a_missing_attribute_added(temporal_e
 
     assert before.retention == MONTH
     assert (await look(client)).is_ready(2 * MONTH)
+
+
+async def test_what_was_made_can_be_used_at_once(tmp_path: Path) -> None:
+    async with EmbeddedTemporal(tmp_path, ui=False) as server:
+        client = await connect_plainly(server.address, f"street-{uuid4().hex}")
+        await prepare(client, MONTH)
+
+        shown = ids.at_start("triage")
+        handle = await client.start_workflow("nobody-runs-this", id="first", task_queue="none", search_attributes=shown)
+
+        assert (await handle.describe()).typed_search_attributes[ids.PHASE] == "triage"
+
+
+async def test_a_store_of_an_older_release_gets_the_attributes_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr("runtime.temporal_server.SEARCH_ATTRIBUTES", {"BihuanStreet": "Keyword"})
+        older.setattr("runtime.namespace.SEARCH_ATTRIBUTES", {"BihuanStreet": "Keyword"})
+        async with EmbeddedTemporal(tmp_path, ui=False) as server:
+            client = await connect_plainly(server.address, "default")
+            assert (await look(client)).lacking == ()
+
+    async with EmbeddedTemporal(tmp_path, ui=False) as server:
+        client = await connect_plainly(server.address, "default")
+        assert (await look(client)).lacking == ()
+        assert await client.count_workflows("BihuanPhase = 'triage'") is not None
 
 
 async def test_an_attribute_of_another_type_is_refused(temporal_env: WorkflowEnvironment) -> None:
