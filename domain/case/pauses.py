@@ -82,12 +82,17 @@ def decide_extension(draft: Draft, command: c.DecideExtension, world: World) -> 
     decides_on_time(draft)
     if request is None:
         raise Refused("extension.not_requested")
-    length = command.length or request.length
     if not command.granted:
+        # What is denied is what was asked for, whatever length the denial names.
         draft.add(
-            e.ExtensionDecided, department=request.department, granted=False, length=length, reason=command.reason
+            e.ExtensionDecided,
+            department=request.department,
+            granted=False,
+            length=request.length,
+            reason=command.reason,
         )
         return
+    length = command.length or request.length
     if length.unit == request.length.unit and length.amount > request.length.amount:
         raise Refused(
             "extension.more_than_asked",

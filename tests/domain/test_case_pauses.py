@@ -88,6 +88,12 @@ def test_the_dispatcher_denies_and_the_lead_may_ask_again() -> None:
     assert task(story, "decide_extension").id == "decide_extension#2", "another request is another task"
 
 
+def test_a_denial_says_what_was_asked_for() -> None:
+    asked().when(r.DENY, "dispatcher", length="1wd").then(
+        fact("extension_decided", granted=False, length="3wd"), clocks=""
+    )
+
+
 def test_an_extension_granted_during_a_suspension_holds_beside_the_pause() -> None:
     story = asked().when(r.SUSPEND, "dispatcher", on="11-23 12:10").happens()
     story = story.when(r.GRANT, "dispatcher").then("extension_decided", clocks="^handle")
