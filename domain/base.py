@@ -1,5 +1,6 @@
 """The base of every value in the domain."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Self
 
@@ -50,6 +51,12 @@ class Recalled(BaseModel):
         Folding copies a state for every fact, and the base class asks five times how to copy before it does.
         """
         return self._put_together(self.__dict__.copy(), self.__pydantic_fields_set__.copy())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As the base class does it, in one go: folding does little else."""
+        if deep or not update:
+            return super().model_copy(update=update, deep=deep)
+        return self._put_together({**self.__dict__, **update}, {*self.__pydantic_fields_set__, *update})
 
     @classmethod
     def _put_together(cls, values: dict[str, Any], given: set[str]) -> Self:

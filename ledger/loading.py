@@ -8,6 +8,7 @@ transaction. Must not know where the rows come from.
 import secrets
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from graphlib import TopologicalSorter
 from typing import Any, Self
 
@@ -308,6 +309,8 @@ def as_line(values: Iterable[Any]) -> str:
 
 
 def _cell(value: Any) -> str:
+    if type(value) is datetime:  # by far the most of what is no text
+        return str(value)
     if isinstance(value, str):
         return value if value.isprintable() and "\\" not in value else value.translate(_ESCAPES)
     if isinstance(value, bool):

@@ -136,7 +136,7 @@ def _task(
     # An id is never used twice in the life of a case: rework begins a new round, a new dispatch a new number in it.
     # What stands beside the stages has a number of its own, which rework does not touch.
     numbered = number or f"{state.round}"
-    due = min((each.due_at for each in state.clocks if each.kind == clock and each.is_running), default=None)
+    due = min([each.due_at for each in state.clocks if each.kind == clock and each.is_running], default=None)
     kind = name.partition(":")[0]
     in_grid = role in (Role.GRID_WORKER, Role.GRID_HEAD, Role.VANGUARD_CAPTAIN)
     identity = f"{name}:{role.value}" if kind == "sign" else name
