@@ -158,9 +158,19 @@ def again(
 
 
 def resumed(clock: Clock, calendar: WorkCalendar | None, ladder: Sequence[Rung], at: datetime) -> Reckoning:
-    """The stopped ``clock`` running again from ``at`` with what was left of its limit; nothing refills it."""
+    """The stopped ``clock`` running again from ``at`` with what was left of its limit; nothing refills it.
+
+    Having stood still for no time changes nothing, also where the clock did not follow a calendar adopted since.
+    """
     assert clock.stopped_at is not None
+    if at == clock.stopped_at:
+        return present(clock)
     return again(clock, calendar, ladder, pauses=(*clock.pauses, Pause(begin=clock.stopped_at, end=at)))
+
+
+def present(clock: Clock) -> Reckoning:
+    """What the clock was reckoned to."""
+    return Reckoning(**{name: getattr(clock, name) for name in Reckoning.model_fields})
 
 
 def apply(clock: Clock, reckoning: Reckoning, **change: Any) -> Clock:

@@ -11,7 +11,7 @@ from domain.case import commands as c
 from domain.case import events as e
 from domain.case.draft import Draft
 from domain.case.state import Case
-from domain.clocks import Clock, Reckoning, again
+from domain.clocks import Clock, again, present
 from domain.errors import Refused
 from domain.ladder import ClockKind
 from domain.limits import Limit
@@ -50,7 +50,7 @@ def adopt_rules(draft: Draft, command: c.AdoptRules, world: World) -> None:
         # A clock that stands still would be late the moment it runs on.
         if reckoning.due_at <= (clock.stopped_at or draft.at):
             kept.append(e.DueKept(clock_id=clock.id, why="in_the_past"))
-        elif length != clock.limit or reckoning != _present(clock):
+        elif length != clock.limit or reckoning != present(clock):
             changes.append(
                 e.DueChange(
                     clock_id=clock.id,
@@ -106,7 +106,3 @@ def _limit(case: Case, clock: Clock, new: _Rules) -> Limit:
         return clock.limit  # an order may have come with a limit of its own
     limits = limits_of(new.pinned.row, new.book.channel(case.channel))
     return limits.get((clock.kind, clock.step)) or clock.limit
-
-
-def _present(clock: Clock) -> Reckoning:
-    return Reckoning(warn_at=clock.warn_at, due_at=clock.due_at, provisional=clock.provisional, rungs=clock.rungs)

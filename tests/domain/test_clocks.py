@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from domain.calendar import Pause
+from domain.calendar import Pause, WorkCalendar
 from domain.case.moments import moments_of
-from domain.clocks import Clock, again, apply, reckon, resumed, start, worst_light
+from domain.clocks import Clock, again, apply, present, reckon, resumed, start, worst_light
 from domain.errors import Refused
 from domain.ladder import ClockKind, Rung, lights
 from domain.limits import limit
@@ -50,6 +50,17 @@ def run_on(clock: Clock, at: datetime) -> Clock:
     assert clock.stopped_at is not None
     pauses = (*clock.pauses, Pause(begin=clock.stopped_at, end=at))
     return apply(clock, resumed(clock, CALENDAR, lit(), at), stopped_at=None, pauses=pauses)
+
+
+def test_standing_still_for_no_time_changes_nothing_after_another_calendar_was_adopted() -> None:
+    before_the_holidays = local("2026-09-29 12:00")
+    clock = start(ClockKind.HANDLE, limit("30m"), RULES, before_the_holidays, calendar=CALENDAR, ladder=LADDER)
+    without = WorkCalendar.model_validate({**CALENDAR.model_dump(), "version": "without", "off": (), "made_up": ()})
+    halted = stopped(clock, HOUR)
+    assert halted.stopped_at is not None
+
+    assert resumed(halted, without, LADDER, halted.stopped_at) == present(clock)
+    assert resumed(halted, without, LADDER, halted.stopped_at + HOUR).rungs[-1].at < clock.rungs[-1].at
 
 
 def test_a_clock_stores_when_it_warns_and_when_it_is_due() -> None:
