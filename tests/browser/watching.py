@@ -111,6 +111,7 @@ async def photograph(page: Page, name: str, size: dict[str, int]) -> None:
     ends. Nobody looks at the pictures of most runs, and they take as long as all that is checked of a page.
     """
     await page.set_viewport_size(size)  # type: ignore[arg-type]
+    await _laid_out(page)
     if not os.environ.get("PICTURES"):
         return
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
@@ -119,3 +120,9 @@ async def photograph(page: Page, name: str, size: dict[str, int]) -> None:
         await page.set_viewport_size({"width": size["width"], "height": min(int(high), 6000)})
     await page.screenshot(path=SCREENSHOTS / f"{name}-{size['width']}.png")
     await page.set_viewport_size(size)  # type: ignore[arg-type]
+    await _laid_out(page)
+
+
+async def _laid_out(page: Page) -> None:
+    """Wait for the second frame from now: the oldest browser knows its new width before its elements do."""
+    await page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
