@@ -85,8 +85,8 @@ def _read(path: Path) -> str:
 def settle() -> None:
     """Take what was loaded so far for as lasting as the process: the garbage collector no longer walks through it.
 
-    For a process that is about to serve. Modules and models are most of its objects; walking through them stopped it
-    for some forty milliseconds at a time.
+    For a process that is about to serve. Modules and models are most of its objects; walking through them stops a
+    worker for 25 to 40 ms at a time.
     """
     gc.collect()
     gc.freeze()

@@ -91,7 +91,9 @@ def as_told(raw: dict[str, Any], state: Any) -> dict[str, Any]:
     if raw["kind"] == "adopt_rules":
         has = {"rules": state.rules.version, "calendar": state.rules.calendar}
         return raw | {name: None for name, value in has.items() if raw[name] == value}
-    return raw | {"length": None} if raw["kind"] == "decide_extension" and not raw["granted"] else raw
+    if raw["kind"] == "decide_extension" and not raw["granted"]:
+        return raw | {"length": None}
+    return raw
 
 
 class OfferMachine(CaseMachine):
