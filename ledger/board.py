@@ -14,7 +14,7 @@ from domain.rights import EVERYTHING, Reach
 from domain.zone import OFFICE_ZONE, office_day
 from ledger.figures import Group, Selection, table, within
 from ledger.log import Connection
-from ledger.paging import Where
+from ledger.paging import Where, fetch
 
 LINES_MOST = 60
 """Most cases of the list; more than a wall pages through in a quarter of an hour helps nobody."""
@@ -113,7 +113,8 @@ async def _open_cases(conn: Connection, today: datetime, end: datetime, reach: R
     where.add(_OPEN)
     within(where, reach, "c")
     first = len(where.values) + 1
-    rows = await conn.fetch(
+    rows = await fetch(
+        conn,
         f"""
         select c.community, c.lead, c.light, count(*) as cases,
             count(*) filter (where c.due_at >= ${first} and c.due_at < ${first + 1}) as due
@@ -121,9 +122,7 @@ async def _open_cases(conn: Connection, today: datetime, end: datetime, reach: R
         {where.sql}
         group by 1, 2, 3
         """,
-        *where.values,
-        today,
-        end,
+        [*where.values, today, end],
     )
     lights: dict[str, int] = {"red": 0, "yellow": 0, "green": 0}
     units: tuple[dict[str | None, tuple[int, int]], ...] = ({}, {})
@@ -176,9 +175,11 @@ async def _today(conn: Connection, today: datetime, end: datetime, reach: Reach)
     found = {}
     for name, moment in (("new_today", "registered_at"), ("settled_today", "settled_at")):
         where = Where()
-        where.add(f"f.{moment} >= {{}} and f.{moment} < {{}}", today, end)
-        within(where, reach)
-        found[name] = await conn.fetchval(f"select count(*) from case_figure f {where.sql}", *where.values)
+        begins, ends = where.place(today), where.place(end)
+        where.add(f"f.{moment} >= {begins} and f.{moment} < {ends}")
+        within(where, reach, inside=f"c.{moment} >= {begins} and c.{moment} < {ends}")
+        [row] = await fetch(conn, f"select count(*) as cases from case_figure f {where.sql}", where.values)
+        found[name] = row["cases"]
     return found
 
 
@@ -204,7 +205,8 @@ async def _lines(conn: Connection, reach: Reach) -> tuple[BoardLine, ...]:
     where = Where()
     where.add(_OPEN)
     within(where, reach, "c")
-    rows = await conn.fetch(
+    rows = await fetch(
+        conn,
         f"""
         select c.title, c.category, c.community, c.lead, c.urgency, c.stage, c.light, c.due_at
         from case_row c
@@ -212,7 +214,7 @@ async def _lines(conn: Connection, reach: Reach) -> tuple[BoardLine, ...]:
         order by coalesce(c.due_at, 'infinity'::timestamptz), c.id
         limit {LINES_MOST}
         """,
-        *where.values,
+        where.values,
     )
     found = (BoardLine.model_validate(dict(row)) for row in rows)
     return tuple(each.model_copy(update={"title": public_title(each.title)}) for each in found)

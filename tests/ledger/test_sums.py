@@ -51,7 +51,12 @@ async def _move_to_now(conn: asyncpg.Connection) -> None:
         timedelta(days=days),
     )
     await conn.execute(
-        "update case_row c set due_at = due_at + $1, opened_by = f.opened_by from case_figure f where f.id = c.id",
+        """
+        update case_row c
+        set due_at = due_at + $1, opened_by = f.opened_by, registered_at = f.registered_at, settled_at = f.settled_at
+        from case_figure f
+        where f.id = c.id
+        """,
         timedelta(days=days),
     )
 

@@ -221,7 +221,7 @@ async def test_cases_behind_overdue_say_how_many_times_the_limit(reading_doors: 
         }
     )
     rows = {
-        "case_row": [case_row("case-late", title="路面破损", street="S01")],
+        "case_row": [case_row("case-late", title="路面破损", street="S01", registered_at=at)],
         "case_figure": [late.model_dump(mode="json")],
         "clock": [clock],
     }
