@@ -170,7 +170,7 @@ def resumed(clock: Clock, calendar: WorkCalendar | None, ladder: Sequence[Rung],
 
 def present(clock: Clock) -> Reckoning:
     """What the clock was reckoned to."""
-    return Reckoning(**{name: getattr(clock, name) for name in Reckoning.model_fields})
+    return Reckoning(**_fields(clock))
 
 
 def apply(clock: Clock, reckoning: Reckoning, **change: Any) -> Clock:
@@ -178,8 +178,8 @@ def apply(clock: Clock, reckoning: Reckoning, **change: Any) -> Clock:
     return clock.model_copy(update={**_fields(reckoning), **change})
 
 
-def _fields(reckoning: Reckoning) -> dict[str, Any]:
-    return {name: getattr(reckoning, name) for name in Reckoning.model_fields}
+def _fields(reckoned: Reckoning | Clock) -> dict[str, Any]:
+    return {name: getattr(reckoned, name) for name in Reckoning.model_fields}
 
 
 def worst_light(clocks: Iterable[Clock], standing: Collection[str] = ()) -> str:

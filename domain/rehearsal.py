@@ -19,7 +19,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
-from operator import attrgetter
 from typing import NamedTuple
 
 from domain.calendar import Pause, WorkCalendar, due, measure
@@ -30,7 +29,6 @@ from domain.rules import RuleBook, Urgency, limits_of
 
 _MICROSECOND = timedelta(microseconds=1)
 _MINUTE = timedelta(minutes=1)
-_begin = attrgetter("begin")
 _WORKING_HOUR = 60 * 60 * 1_000_000
 _COUNTED_IN = {
     unit: Unit.WORKING_HOUR if unit in (Unit.WORKING_HOUR, Unit.WORKING_DAY, Unit.WORKING_DAY_BY_MINUTES) else unit
@@ -221,7 +219,7 @@ class Rehearsal:
         if not clock.pauses or _length(length) is not None:
             return []
         unit, ways = _COUNTED_IN[length.unit], []
-        pauses = sorted(clock.pauses, key=_begin)
+        pauses = sorted(clock.pauses, key=lambda pause: pause.begin)
         for number, pause in enumerate(pauses):
             if pause.begin < stopped:
                 known = tuple(pauses[:number])
