@@ -28,15 +28,13 @@ from ledger.rows import CaseRow, ClockRow, TaskRow, WishRow
 WORDS_LIMIT, TERMS_LIMIT = 100, 8
 """Longest search in characters, and most words of it that are looked at."""
 
-WHOLE = 6_000
-"""A list of up to so many cases is short: a search reads their texts to its end before it asks any index."""
+WALKED, TRIED = 6_000, 1_000
+"""Cases of a list whose texts a search reads one by one, in the order of the list, before it asks the index of words,
+and after how many it first looks whether the page will be full by then.
 
-WALKED = 3000
-"""Cases of a longer list whose texts a search reads one by one, in the order of the list, before it asks the index.
-
-Words that are found too seldom on the way to fill a page stand in less than about one case of sixty: so few that the
-index names all of them sooner than their order could be walked. Words that are found often never get there, and
-would have the index name a million.
+Words that fill no page on the way stand in less than about one case of a hundred: so few that the index names all of
+them sooner than their order could be walked. Words that are found often never get there, and would have the index name
+a million. A list that ends on the way is read to its end.
 """
 
 
@@ -228,7 +226,7 @@ def _indexed(where: Where, terms: Sequence[str]) -> str:
     """
     wanted = [
         f"cjk_grams(t.plain) @> {where.place(sorted(grams(term)) or [term])}::text[]"
-        f" and strpos(t.plain, {where.place(term)}::text) > 0"
+        f" and strpos(t.plain, {where.place(term)}::text) <> 0"
         for term in terms
     ]
     return " and ".join(wanted)
@@ -285,44 +283,69 @@ async def list_cases(
 async def _search(conn: Connection, where: _Cases, sort: Sort, most: int) -> list[asyncpg.Record]:
     """The first ``most`` cases of the list in whose texts all words stand.
 
-    A short list is read to its end. Of a long one the texts of the first ``WALKED`` cases are read, and only where
-    these do not fill the page the index of words is asked.
+    The texts of its first cases are read; only where they do not fill the page and the list goes on, the index of words
+    is asked.
     """
-    if not await _is_long(conn, where):
-        return await _walk(conn, where, sort, most, WHOLE)
-    page = await _walk(conn, where, sort, most, WALKED)
-    return page if len(page) == most else await _look_up(conn, where, sort, most)
-
-
-async def _is_long(conn: Connection, where: _Cases) -> bool:
-    """Whether the list without its words has more than ``WHOLE`` cases."""
-    # Counted and not skipped: by an offset the server would make out the order of what nobody wants to see.
-    listed = f"select count(*) as cases from (select from case_row c {where.sql} limit {WHOLE + 1}) listed"
-    return bool((await fetch(conn, listed, where.values))[0]["cases"] > WHOLE)
-
-
-async def _walk(conn: Connection, where: _Cases, sort: Sort, most: int, through: int) -> list[asyncpg.Record]:
-    asked, order, direction = where.beside(), _ORDER[sort], _DIRECTION[sort]
-    # By itself, so that nobody reckons how soon words will be found who cannot know whether the cases of this list have
-    # them. It is read no further than the page needs, and its order is known outside by the column of that name. Ids
-    # only: what is put in order is mostly thrown away.
-    return await fetch(
+    walked, values = _walked(where, most, sort)
+    rows = await fetch(
         conn,
         f"""
-        with walked as materialized (
-            select c.id, {_MOMENT[sort]} as moment from case_row c {where.sql} order by {order} limit {through}
-        )
-        select c.*
-        from (
+        with {walked}
+        select c.*, look.is_whole
+        from look left join found on true left join case_row c on c.id = found.id
+        order by {_ORDER[sort]}
+        """,
+        values,
+    )
+    if len(rows) < most and not rows[0]["is_whole"]:
+        return await _look_up(conn, where, sort, most)
+    return [row for row in rows if row["id"] is not None]
+
+
+def _walked(where: _Cases, most: int, sort: Sort | None = None) -> tuple[str, list[Any]]:
+    """A walk through the texts of a list, in its order or in any: two queries for a ``with``, and their values.
+
+    ``found`` has the ids of the first ``most`` cases in whose texts all words stand. Where they are fewer,
+    ``look.is_whole`` tells whether the list has no more; else it goes on behind ``WALKED``, or reading on after
+    ``TRIED`` was not worth it.
+    """
+    asked = where.beside()
+    moment, order, again = "null", "", ""
+    if sort is not None:
+        moment, order = _MOMENT[sort], f"order by {_ORDER[sort]}"
+        again = f"order by w.moment {_DIRECTION[sort]}, w.id {_DIRECTION[sort]}"
+    holds = _holds(asked, where.terms)
+    # The list by itself, so that nobody reckons how soon words will be found who cannot know whether the cases of this
+    # list have them. It is read no further than the page needs: how long it is, is asked only where the page is not
+    # full after the first look. Its order is known outside by the column of that name. Ids only: what is put in order
+    # is mostly thrown away.
+    return (
+        f"""
+        walked as materialized (
+            select c.id, {moment} as moment from case_row c {where.sql} {order} limit {WALKED}
+        ), tried as materialized (
             select w.id
-            from walked w
+            from (select w.id, w.moment from walked w {again} limit {TRIED}) w
             join case_text t on t.id = w.id
-            where {_holds(asked, where.terms)}
-            order by w.moment {direction}, w.id {direction}
+            where {holds}
+            {again}
             limit {most}
-        ) found
-        join case_row c on c.id = found.id
-        order by {order}
+        ), look as materialized (
+            select
+                count(*) as tried,
+                case when count(*) < {most} then (select count(*) from walked) < {WALKED} end as is_whole
+            from tried
+        ), further as materialized (
+            select w.id
+            from (select w.id, w.moment from walked w {again} offset {TRIED}) w
+            join case_text t on t.id = w.id
+            where {holds}
+                and (select is_whole or (tried < {most} and tried * {WALKED} >= {most * TRIED}) from look)
+            {again}
+            limit {most}
+        ), found as (
+            select id from tried union all select id from further limit {most}
+        )
         """,
         asked.values,
     )
@@ -377,18 +400,11 @@ async def count_each(
 
 async def _count_found(conn: Connection, where: _Cases, most: int) -> int:
     """In how many cases of the list all words stand, counted up to ``most``; found as ``_search`` finds them."""
-    asked, is_long = where.beside(), await _is_long(conn, where)
-    walked = await fetch(
-        conn,
-        f"""
-        select count(*) as cases
-        from (select c.id from case_row c {where.sql} limit {WALKED if is_long else WHOLE}) c
-        join case_text t on t.id = c.id and {_holds(asked, where.terms)}
-        """,
-        asked.values,
-    )
-    if not is_long or walked[0]["cases"] >= most:
-        return min(int(walked[0]["cases"]), most)
+    walked, values = _walked(where, most)
+    statement = f"with {walked} select (select count(*) from found) as cases, is_whole from look"
+    read = (await fetch(conn, statement, values))[0]
+    if read["cases"] == most or read["is_whole"]:
+        return int(read["cases"])
     asked = where.beside()
     found = await fetch(
         conn,
@@ -599,10 +615,27 @@ async def count_open_streams(conn: Connection) -> int:
     return count
 
 
+_EVENTS_OF_A_CASE = 50
+"""More events than most cases have."""
+
+
 async def latest_streams(conn: Connection, limit: int) -> list[str]:
     """The streams that were written to last, the latest first."""
-    rows = await conn.fetch("select stream from event group by stream order by max(tx) desc limit $1", limit)
-    return [row["stream"] for row in rows]
+    looked = limit * _EVENTS_OF_A_CASE
+    while True:
+        # Of every stream among the newest events its own newest is there, so nothing older can come before it.
+        rows = await conn.fetch(
+            """
+            select stream, count(*) as events
+            from (select stream, tx from event order by event.tx desc limit $1) newest
+            group by stream
+            order by max(tx) desc
+            """,
+            looked,
+        )
+        if len(rows) >= limit or sum(row["events"] for row in rows) < looked:
+            return [row["stream"] for row in rows[:limit]]
+        looked *= 10
 
 
 async def clock_and_newest(conn: Connection) -> tuple[datetime, datetime | None]:

@@ -1,4 +1,4 @@
-"""Lists longer and shorter than what a search reads to the end, and which index each list is read by."""
+"""Lists longer and shorter than what a search reads one by one, and which index each list is read by."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,7 @@ import pytest
 
 from domain.rights import EVERYTHING, Reach
 from ledger.log import canonical
-from ledger.queries import WALKED, WHOLE, CaseFilter, Sort, count_cases, list_cases
+from ledger.queries import WALKED, CaseFilter, Sort, count_cases, list_cases
 from ledger.rows import CaseRow
 
 BEGIN = datetime(2026, 3, 1, 1, 0, tzinfo=UTC)
@@ -17,7 +17,7 @@ STREET_0 = Reach(streets=frozenset({"S0"}))
 
 def _case(number: int) -> CaseRow:
     at = BEGIN + timedelta(minutes=number)
-    rare = "琉璃瓦" if number in (3, 50, WALKED) else ""
+    rare = "琉璃瓦" if number in (3, 50, WALKED - 1000) else ""
     return CaseRow(
         id=f"case-{number * 7919 % 100_003:08x}", seq=1, stage="handling", title=f"{number % 90}号楼噪音",
         text=f"居民反映{rare}", street=f"S{number % 2}", community=f"C{number % 4}", grid=f"G{number % 8}",
@@ -36,7 +36,7 @@ async def _write(conn: asyncpg.Connection, count: int) -> list[CaseRow]:
 
 
 async def test_a_search_finds_the_same_by_walking_and_by_the_index(conn: asyncpg.Connection) -> None:
-    cases = await _write(conn, WHOLE + 100)
+    cases = await _write(conn, WALKED + 500)
 
     # All cases are a long list, those of a street or of a category a short one.
     for words, category, reach in (
@@ -68,6 +68,23 @@ async def test_a_search_finds_the_same_by_walking_and_by_the_index(conn: asyncpg
                 if (cursor := page.next) is None:
                     break
             assert found == [each.id for each in wanted[:90]]
+
+
+@pytest.mark.parametrize("count", [4, 5, 6])
+@pytest.mark.parametrize("sort", Sort)
+async def test_a_word_of_the_last_case_is_found_at_the_border_of_what_is_walked(
+    conn: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch, count: int, sort: Sort
+) -> None:
+    monkeypatch.setattr("ledger.queries.WALKED", 5)
+    monkeypatch.setattr("ledger.queries.TRIED", 2)
+    await _write(conn, count)
+    last = (await list_cases(conn, sort=sort)).items[-1]
+    asked = CaseFilter(q=last.title)
+
+    found = await list_cases(conn, asked, sort=sort)
+
+    assert [row.id for row in found.items] == [last.id]
+    assert await count_cases(conn, asked) == 1
 
 
 @pytest.mark.parametrize(

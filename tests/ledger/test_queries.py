@@ -17,6 +17,7 @@ from ledger.queries import (
     clocks_of,
     counts_by_stage,
     inbox,
+    latest_streams,
     list_cases,
     list_wishes,
     one_case,
@@ -256,3 +257,14 @@ async def test_wishes_are_listed_in_pages(conn: asyncpg.Connection) -> None:
     assert second.next is None
     assert await one_wish(conn, "w-3") == wishes[3]
     assert (await list_wishes(conn, stage="done")).items == ()
+
+
+async def test_the_streams_written_last_are_found_behind_one_of_very_many_events(conn: asyncpg.Connection) -> None:
+    for number in range(5):
+        await write(conn, f"case-{number}", 0, [fact("noted"), fact("noted")])
+    await write(conn, "case-long", 0, [fact("noted") for _ in range(250)])
+    await write(conn, "case-1", 2, [fact("noted")])
+
+    assert await latest_streams(conn, 1) == ["case-1"]
+    assert await latest_streams(conn, 3) == ["case-1", "case-long", "case-4"]
+    assert await latest_streams(conn, 9) == ["case-1", "case-long", "case-4", "case-3", "case-2", "case-0"]
