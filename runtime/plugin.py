@@ -17,10 +17,11 @@ from temporalio.converter import (
     DefaultFailureConverterWithEncodedAttributes,
 )
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
+from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from runtime.codec import PayloadKeys, Sealer
+from runtime.eviction import LettingGoRunner
 from runtime.metrics import OFF, Metrics
 
 # The sandbox imports the module of a workflow, and all it imports, once more for every run, except these:
@@ -101,5 +102,5 @@ def _sealed_with(sealer: Sealer) -> type[SealedPayloadConverter]:
 
 def _runner(sandboxed: bool) -> WorkflowRunner:
     if not sandboxed:
-        return UnsandboxedWorkflowRunner()
+        return LettingGoRunner()
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH))
