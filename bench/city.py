@@ -71,6 +71,19 @@ def shipped_settings() -> dict[str, str]:
     return {name: value.strip("'") for name, value in given.items() if name not in _ELSEWHERE}
 
 
+def _progress(done_with: str) -> Callable[[int, int], None]:
+    """Says at every tenth part how much of a step is done."""
+    shown = 0
+
+    def told(done: int, total: int) -> None:
+        nonlocal shown
+        if total and (done * 10 // total) > shown:
+            shown = done * 10 // total
+            say(f"  {done} of {total} {done_with}")
+
+    return told
+
+
 class _Watch:
     """Seconds by the clock, and of processor time of the server and of all our own processes."""
 
@@ -106,14 +119,8 @@ async def seed(place: Place) -> Section:
     if there:
         return {"cases": there, "kept": True}
     await prepare_ledger(place.dsn)
-    watch, shown = _Watch(place), 0
-
-    def told(done: int, total: int) -> None:
-        nonlocal shown
-        if (done * 10 // total) > shown:
-            shown = done * 10 // total
-            say(f"  {done} of {total} requests written")
-
+    watch = _Watch(place)
+    told = _progress("requests written")
     built = await build(place.dsn, place.cases, seed=1, until=UNTIL, by="bench", told=told)
     return {**built.model_dump(), **watch.read(place.cases, SEED_BAR_US)}
 
@@ -169,7 +176,7 @@ async def rebuild_sound(place: Place) -> Section:
 
 async def _rebuilt(place: Place) -> Section:
     watch = _Watch(place)
-    done = await rebuild_all(place.dsn)
+    done = await rebuild_all(place.dsn, told=_progress("requests rebuilt"))
     found = watch.read(place.cases, REBUILD_BAR_US)
     found["passed"] = found["passed"] and not done.differing and not done.strays
     return {"streams": done.streams, "rows": done.rows, "anew": done.anew, "differing": done.differing, **found}

@@ -155,9 +155,11 @@ class _Filling:
         for step in self._steps(len(fresh)):
             await self._start(fresh[done:step])
             done = step
+            held = _resident(self.here.pid("worker"))
             if len(self._streams) + done <= self.cache.holds:
-                self.cache.by_cases[len(self._streams) + done] = _resident(self.here.pid("worker"))
-            say(f"开始 {done}/{missing} workflows, {done / (time.perf_counter() - began):.0f}/s")
+                self.cache.by_cases[len(self._streams) + done] = held
+            per_s = done / (time.perf_counter() - began)
+            say(f"开始 {done}/{missing} workflows, {per_s:.0f}/s, worker {_mib(held)} MiB")
         took = time.perf_counter() - began
         self._streams += fresh
         return missing / took

@@ -19,7 +19,7 @@ from typing import Any
 
 import asyncpg
 
-from bench.results import hand_out
+from bench.results import hand_out, say
 from domain.people import Actor, Role
 from domain.registry import Registry
 from domain.rights import EVERYTHING, Reach, Subject
@@ -343,7 +343,10 @@ def _statistics(name: str, chosen: Selection, reach: Reach) -> dict[str, tuple[s
 
 
 async def measure(conn: asyncpg.Connection, times: int, *, only: str = "") -> tuple[Known, list[Times]]:
-    """Ask every question once to warm up and then ``times`` times, in turn; the slowest against their bars first."""
+    """Ask every question once to warm up and then ``times`` times, in turn; the slowest against their bars first.
+
+    After every turn it says how far it is.
+    """
     known = await look(conn)
     asked = await lists(conn, known) | searches(known) | _as_of(known) | figures(known)
     asked = {name: each for name, each in asked.items() if only in name}
@@ -355,6 +358,7 @@ async def measure(conn: asyncpg.Connection, times: int, *, only: str = "") -> tu
                 await ask(conn)
                 if number:
                     found[name].took.append((time.perf_counter() - begun) * 1000)
+        say(f"  {len(asked)} questions asked, {f'{number} of {times} times' if number else 'to warm up'}")
     return known, sorted(found.values(), key=lambda each: (-each.used, -each.p95))
 
 
