@@ -87,6 +87,22 @@ async def test_a_word_of_the_last_case_is_found_at_the_border_of_what_is_walked(
     assert await count_cases(conn, asked) == 1
 
 
+async def test_words_are_not_looked_up_along_the_order_of_texts(
+    conn: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.queries.WALKED", 5)
+    await _write(conn, 300)
+    await conn.execute("set enable_seqscan = off; set enable_sort = off; set enable_bitmapscan = off")
+    used = "select idx_scan from pg_stat_user_indexes where indexrelname = 'case_text_registered'"
+    await conn.execute("select pg_stat_force_next_flush()")
+    before = await conn.fetchval(used)
+
+    assert len((await list_cases(conn, CaseFilter(q="琉璃瓦"))).items) == 2
+
+    await conn.execute("select pg_stat_force_next_flush()")
+    assert await conn.fetchval(used) == before
+
+
 @pytest.mark.parametrize(
     ("wanted", "reach", "sort", "index"),
     [
