@@ -25,6 +25,7 @@ from bench.meters import Meter
 from bench.results import hand_out, keep, say
 from console.city.building import build
 from console.instance import prepare_ledger
+from console.progress import Told
 from console.rebuilding import rebuild_all
 from ledger.rebuild import TABLES
 from runtime.leaving import leave
@@ -71,15 +72,15 @@ def shipped_settings() -> dict[str, str]:
     return {name: value.strip("'") for name, value in given.items() if name not in _ELSEWHERE}
 
 
-def _progress(done_with: str) -> Callable[[int, int], None]:
-    """Says at every tenth part how much of a step is done."""
+def _tenths(done_with: str) -> Told:
+    """Somewhere to tell the count to, which says at every tenth part how many requests are ``done_with``."""
     shown = 0
 
     def told(done: int, total: int) -> None:
         nonlocal shown
         if total and (done * 10 // total) > shown:
             shown = done * 10 // total
-            say(f"  {done} of {total} {done_with}")
+            say(f"  {done} of {total} requests {done_with}")
 
     return told
 
@@ -120,8 +121,7 @@ async def seed(place: Place) -> Section:
         return {"cases": there, "kept": True}
     await prepare_ledger(place.dsn)
     watch = _Watch(place)
-    told = _progress("requests written")
-    built = await build(place.dsn, place.cases, seed=1, until=UNTIL, by="bench", told=told)
+    built = await build(place.dsn, place.cases, seed=1, until=UNTIL, by="bench", told=_tenths("written"))
     return {**built.model_dump(), **watch.read(place.cases, SEED_BAR_US)}
 
 
@@ -176,7 +176,7 @@ async def rebuild_sound(place: Place) -> Section:
 
 async def _rebuilt(place: Place) -> Section:
     watch = _Watch(place)
-    done = await rebuild_all(place.dsn, told=_progress("requests rebuilt"))
+    done = await rebuild_all(place.dsn, told=_tenths("rebuilt"))
     found = watch.read(place.cases, REBUILD_BAR_US)
     found["passed"] = found["passed"] and not done.differing and not done.strays
     return {"streams": done.streams, "rows": done.rows, "anew": done.anew, "differing": done.differing, **found}

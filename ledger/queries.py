@@ -222,7 +222,8 @@ def _indexed(where: Where, terms: Sequence[str]) -> str:
     """The same for whoever asks the index of pairs: all their pairs stand in the text ``t``, and not only somewhere.
 
     One letter is looked up by itself, and pairs without their letters: who reckons how many rows there will be
-    takes every further gram for a further condition. For the same reason the whole word is no pattern here.
+    takes every further gram for a further condition. For the same reason the whole word is no pattern here, and is
+    unequal to nowhere, which counts for nothing, instead of somewhere behind it, which counts for a third.
     """
     wanted = [
         f"cjk_grams(t.plain) @> {where.place(sorted(grams(term)) or [term])}::text[]"
@@ -303,7 +304,7 @@ async def _search(conn: Connection, where: _Cases, sort: Sort, most: int) -> lis
 
 
 def _walked(where: _Cases, most: int, sort: Sort | None = None) -> tuple[str, list[Any]]:
-    """A walk through the texts of a list, in its order or in any: two queries for a ``with``, and their values.
+    """A walk through the texts of a list, in its order or in any: the queries of a ``with``, and their values.
 
     ``found`` has the ids of the first ``most`` cases in whose texts all words stand. Where they are fewer,
     ``look.is_whole`` tells whether the list has no more; else it goes on behind ``WALKED``, or reading on after

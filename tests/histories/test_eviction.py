@@ -10,11 +10,11 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from runtime.plugin import bihuan_plugin
-from tests.histories.test_replay import FILES, history
+from tests.histories.test_replay import history
 from tests.keys import KEYS
 from workflows.hosted import HOSTED
 
-NAMES = ("encrypted_loop", "helpers_and_return", "wish_thanked")
+HERE = Path(__file__).parent
 
 
 @pytest.fixture
@@ -40,11 +40,11 @@ def _begun(whole: WorkflowHistory) -> WorkflowHistory:
     return WorkflowHistory(whole.workflow_id, whole.events[: completed[3] + 1])
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.stem in NAMES], ids=lambda path: path.stem)
+@pytest.mark.parametrize("name", ["encrypted_loop", "helpers_and_return", "wish_thanked"])
 @pytest.mark.parametrize("ended", [True, False])
 @pytest.mark.usefixtures("uncollected")
-async def test_an_evicted_workflow_needs_no_collector(path: Path, ended: bool) -> None:
-    whole = history(path)
+async def test_an_evicted_workflow_needs_no_collector(name: str, ended: bool) -> None:
+    whole = history(HERE / f"{name}.json")
     replayer = Replayer(workflows=HOSTED, plugins=[bihuan_plugin(KEYS)])
 
     await replayer.replay_workflow(whole if ended else _begun(whole))
