@@ -43,6 +43,9 @@ from workflows.ids import LOOK, WORKFLOW_TYPES, workflow_id
 APP_ROLE = "bihuan_app"
 """The database role of workers and doors: it may append through the ledger's functions and rewrite nothing."""
 
+_COLLECT_AFTER = 10_000
+"""New objects after which Python looks for rings among them: an act makes thousands and leaves hardly any."""
+
 log = get_logger(__name__)
 
 
@@ -132,7 +135,7 @@ async def run() -> None:
             folding(pool),
             worker,
         ):
-            settle()
+            settle(collect_after=_COLLECT_AFTER)
             log.info("worker_ready", task_queue=settings.task_queue)
             say_ready()
             await stop.wait()

@@ -20,6 +20,7 @@ from ledger.registry import load_registry, store_rule_book
 from ledger.world import States, Worlds
 from runtime.pool import open_pool
 from tests.neighbourhood import ACTORS, AFTER, CALENDAR, GRID, LEAD, NATURAL_BOOK, NOON, ORDINARY, WORLD, raw_registry
+from tests.payloads import as_history_tells
 from tests.workflows.accounts import check_books
 from worker import APP_ROLE
 
@@ -58,6 +59,8 @@ class Sender:
     async def send(self, given: ActInput, *, lost: bool = False) -> Outcome:
         """Act; what is ``lost`` never reached the sender."""
         outcome = await act(self.pool, self.worlds, given)
+        # The worker that acted follows the outcome as it was made, every other one what the history tells of it.
+        assert as_history_tells(outcome) == outcome
         self.outcomes.append(outcome)
         if not lost:
             for event in outcome.events:

@@ -92,3 +92,15 @@ def test_what_was_loaded_before_serving_is_not_walked_through_again() -> None:
         assert any(each is after for each in walked)
     finally:
         gc.unfreeze()
+
+
+def test_a_worker_lets_more_gather_before_it_collects() -> None:
+    before = gc.get_threshold()
+    try:
+        settle()
+        assert gc.get_threshold() == before
+        settle(collect_after=12_345)
+        assert gc.get_threshold() == (12_345, *before[1:])
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
