@@ -14,7 +14,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -89,13 +89,15 @@ async def measure(
         sides, worker = await _sides(stack, here, writes, size, without, like_ours=like_ours)
         histories = {}
         for name, side in sides.items():
-            stream = ours if name == "ours" else await play(side)
+            async with _at_work(side):
+                stream = ours if name == "ours" else await play(side)
             if name != "ours":
                 await _compare(here, name, stream, ours)
             if "temporal" in MEMBERS[name]:
                 histories[name] = await _history(here.client, stream, writes)
         for side in sides.values():
-            await asyncio.gather(*(play(side) for _ in range(size.at_once)))
+            async with _at_work(side):
+                await asyncio.gather(*(play(side) for _ in range(size.at_once)))
         settle()  # as a console does, for which this process stands; DBOS lives in it
         assert worker.pid is not None, "the worker of the peers is down"
         rounds = await _rounds(sides, here.meter(bare=worker.pid), size)
@@ -126,7 +128,7 @@ async def _sides(
     sides: dict[str, Side] = {"ours": here.ours}
     sides |= {design.value: Bare(client, here.plain, design) for design in designs}
     if "dbos" not in without:
-        durable = Durable.launch(endpoints.postgres, here.plain, writes, at_once=size.at_once)
+        durable = Durable(endpoints.postgres, here.plain, writes, at_once=size.at_once)
         stack.callback(durable.stop)
         sides["dbos"] = durable
     sides["floor"] = Floor(here.plain, writes)
@@ -156,10 +158,11 @@ async def _rounds(sides: Mapping[str, Side], meter: Meter, size: Size) -> dict[s
     rounds: dict[str, list[Throughput]] = {name: [] for name in sides}
     for number in range(size.rounds):
         for name in list(sides)[:: 1 if number % 2 == 0 else -1]:
-            # The work an engine still does after its last answer must not be charged to the next side.
-            await asyncio.sleep(0.5)
-            cases = size.cases // FEWER.get(name, 1)
-            done = await closed_loops(sides[name], meter, MEMBERS[name], cases, size.at_once)
+            async with _at_work(sides[name]):
+                # The work an engine still does after its last answer must not be charged to the next side.
+                await asyncio.sleep(0.5)
+                cases = size.cases // FEWER.get(name, 1)
+                done = await closed_loops(sides[name], meter, MEMBERS[name], cases, size.at_once)
             rounds[name].append(done)
             say(f"{number + 1}/{size.rounds} {name:9} {done.loops_per_second:6.1f}/s {done.cpu_of_all:6.1f} ms CPU")
     return rounds
@@ -171,10 +174,21 @@ async def _answers(sides: Mapping[str, Side], size: Size) -> dict[str, Answers]:
     pauses = [timedelta(milliseconds=draw.randrange(20, 80)) for _ in range(len(PLAIN_LOOP))]
     answers = {name: Answers() for name in sides if name in ("ours", "bare", "usual", "dbos")}
     say(f"答复时间 answers at human pace, {size.slow_cases} cases of each side")
-    for _ in range(size.slow_cases):
-        for name, each in answers.items():
-            await play(sides[name], each.note, pauses)
+    # DBOS comes after the others, who take turns: it would have to begin anew for every case.
+    alone = [name for name in answers if isinstance(sides[name], Durable)]
+    for names in ([name for name in answers if name not in alone], alone):
+        async with AsyncExitStack() as stack:
+            for name in names:
+                await stack.enter_async_context(_at_work(sides[name]))
+            for _ in range(size.slow_cases):
+                for name in names:
+                    await play(sides[name], answers[name].note, pauses)
     return answers
+
+
+def _at_work(side: Side) -> AbstractAsyncContextManager[None]:
+    """What is needed for ``side`` to take acts, and would burden the others."""
+    return side.at_work() if isinstance(side, Durable) else nullcontext()
 
 
 def _arguments() -> argparse.Namespace:

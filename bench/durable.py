@@ -4,20 +4,25 @@ Owns the peer's workflow and its client side, in one process: DBOS is a library,
 hosts the workflows too, which costs less here than a process of their own. A case is one workflow that waits for
 messages; each is recorded in a transaction of DBOS's data source, which keeps the step's result with the rows, and
 answered by an event that the sender waits for. Its notifications wake whoever waits; nothing is polled.
+
+It runs while it is measured and not beside the other sides: its threads live in the process that sends for all of them.
 """
 
 import asyncio
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
-from typing import Any, Self
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 
-from bench.loop import PLAIN_LOOP
+from bench.loop import PLAIN_LOOP, play
 from bench.writes import LoopWrites, digest_of, given_of, keep_wording
+from runtime.memory import settle
 
 CONNECTIONS = 20
 _PATIENCE = 60.0
@@ -30,29 +35,46 @@ def is_installed() -> bool:
 
 
 class Durable:
-    """A running DBOS with the workflow of a case; one in a process."""
+    """DBOS with the workflow of a case; one in a process. It takes acts while it is ``at_work``."""
 
     name = "dbos"
 
-    def __init__(self, engine: Any, case: Any, pool: asyncpg.Pool, at_once: int) -> None:
-        self._engine, self._case, self._pool = engine, case, pool
+    def __init__(self, dsn: str, pool: asyncpg.Pool, writes: LoopWrites, *, at_once: int) -> None:
+        """On the database at ``dsn``, where the plain tables are; its own tables get a schema beside."""
+        import dbos
+
+        self._pool, self._at_once = pool, at_once
+        self._engine: Any = dbos.DBOS
+        self._config = {
+            "name": "bench",
+            "system_database_url": dsn,
+            "sys_db_pool_size": CONNECTIONS,
+            "log_level": "WARNING",
+        }
+        self._case = self._workflow(dsn, writes)
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="asking")
 
-    @classmethod
-    def launch(cls, dsn: str, pool: asyncpg.Pool, writes: LoopWrites, *, at_once: int) -> Self:
-        """Start DBOS on the database at ``dsn``, where the plain tables are; its own tables get a schema beside."""
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """DBOS with its threads and connections, warm by as many cases as are under way at once; then without them."""
+        self._engine(config=self._config)
+        try:
+            self._engine.launch()
+            await asyncio.gather(*(play(self) for _ in range(self._at_once)))
+            settle()
+            yield
+        finally:
+            self._engine.destroy()
+
+    def stop(self) -> None:
+        """End the threads of those who ask."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _workflow(self, dsn: str, writes: LoopWrites) -> Any:
         import dbos
         import sqlalchemy
 
-        engine = dbos.DBOS
-        engine(
-            config={
-                "name": "bench",
-                "system_database_url": dsn,
-                "sys_db_pool_size": CONNECTIONS,
-                "log_level": "WARNING",
-            }
-        )
+        engine = self._engine
         source = dbos.SQLAlchemyDatasource.create(dsn, engine_kwargs={"pool_size": CONNECTIONS})
         statement = sqlalchemy.text(
             "select bare_record(:stream, :command, :digest, :at, :first, cast(:events as jsonb), cast(:rows as jsonb))"
@@ -77,14 +99,7 @@ class Durable:
                 engine.set_event(given["command_id"], answer)
             return len(writes.acts)
 
-        hosted = engine.workflow(name="case")(case)
-        engine.launch()
-        return cls(engine, hosted, pool, at_once)
-
-    def stop(self) -> None:
-        """End DBOS and its threads."""
-        self._engine.destroy()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        return engine.workflow(name="case")(case)
 
     async def act(self, stream: str, number: int, digest: str) -> None:
         """Send one input and wait for its answer; the first one starts the workflow."""
