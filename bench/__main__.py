@@ -193,7 +193,7 @@ def _at_work(side: Side) -> AbstractAsyncContextManager[None]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="about two minutes instead of eight")
+    parser.add_argument("--quick", action="store_true", help="about three minutes instead of eleven")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--without", action="append", default=[], choices=OPTIONAL, help="leave a peer out; repeatable")
     parser.add_argument(
