@@ -48,7 +48,8 @@ class Recent:
     """The last values that were sealed or opened, by what they are sealed to.
 
     What one part of a worker seals, another opens at once: a workflow what it gives to a local activity and takes from
-    it, and the library opens every update twice. Of values that cannot be changed the first is as good as the second.
+    it, and the library opens every update twice. Of values that cannot be changed the first is as good as the second;
+    the JSON that stands in some of them is parsed where it is needed, and written into by nobody.
     """
 
     def __init__(self, room: int = 64) -> None:

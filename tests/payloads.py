@@ -8,9 +8,9 @@ from runtime.plugin import bihuan_plugin
 from tests.keys import KEYS
 
 
-def converter(*, compresses: bool = True) -> DataConverter:
+def converter() -> DataConverter:
     """The converter of a process that has just begun."""
-    made = bihuan_plugin(KEYS, compresses=compresses).data_converter
+    made = bihuan_plugin(KEYS, compresses=True).data_converter
     assert isinstance(made, DataConverter)
     return made
 
