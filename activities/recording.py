@@ -28,13 +28,16 @@ _MISTAKES = (
 
 
 class Recording:
-    """Lets the ledger decide and record; holds the pool and what it knows of the world."""
+    """Lets the ledger decide and record; holds the pool and what it knows of the world.
 
-    def __init__(self, pool: asyncpg.Pool, metrics: Metrics = OFF) -> None:
+    ``remembers`` is of how many processes it keeps the state in memory, beside the workflows that are kept there.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, metrics: Metrics = OFF, *, remembers: int = 1000) -> None:
         self._pool = pool
         self._tally = Tally(metrics)
         self._worlds = Worlds()
-        self._states = States()
+        self._states = States(remembers)
 
     @activity.defn(name=ACT)
     async def act(self, given: ActInput) -> Outcome:

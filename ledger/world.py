@@ -81,7 +81,7 @@ class States:
     A state is given out only for the very event it was kept for, so a stale one is never used.
     """
 
-    def __init__(self, most: int = 2000) -> None:
+    def __init__(self, most: int = 1000) -> None:
         self._most = most
         self._known: OrderedDict[str, tuple[int, str, Any, Plan]] = OrderedDict()
         self._at: dict[str, datetime] = {}
@@ -105,7 +105,14 @@ class States:
         *,
         at: datetime | None = None,
     ) -> None:
-        """Remember state and plan of ``stream`` after its event ``seq`` with this hash, in place of earlier ones."""
+        """Remember state and plan of ``stream`` after its event ``seq`` with this hash, in place of earlier ones.
+
+        A process that is over is forgotten: nothing is decided on it any more.
+        """
+        if plan.finished:
+            self._known.pop(stream, None)
+            self._at.pop(stream, None)
+            return
         self._known[stream] = (seq, hash, state, plan)
         self._known.move_to_end(stream)
         if at is None:

@@ -92,3 +92,13 @@ def test_of_too_many_states_the_one_kept_longest_ago_is_forgotten() -> None:
     assert states.get("case-b", 1, "h") is None
     assert states.get("case-a", 1, "h") is not None
     assert states.get("case-c", 1, "h") is not None
+
+
+def test_a_process_that_is_over_is_forgotten() -> None:
+    states = States()
+    states.keep("case-a", 1, "h1", "open", PLAN, at=NOON)
+    assert states.at("case-a", 1, "h1") is not None
+    states.keep("case-a", 2, "h2", "over", PLAN.model_copy(update={"finished": True}), at=NOON)
+    assert states.get("case-a", 1, "h1") is None
+    assert states.get("case-a", 2, "h2") is None
+    assert states.at("case-a", 2, "h2") is None
