@@ -35,7 +35,7 @@ from runtime.settings import Settings, find_endpoints
 from runtime.telemetry import Watch, pool_gauge, takes_work, temporal_answers, up_gauge, watching
 from runtime.temporal import connect
 from runtime.tracing import tracing
-from runtime.tuning import cached_of, tuning_of
+from runtime.tuning import remembered_of, tuning_of
 from runtime.versioning import deployment_of
 from workflows.hosted import HOSTED
 from workflows.ids import LOOK, WORKFLOW_TYPES, workflow_id
@@ -53,7 +53,7 @@ def make_worker(
     client: Client, pool: asyncpg.Pool, settings: Settings, *, task_queue: str | None = None, metrics: Metrics = OFF
 ) -> Worker:
     """The worker that hosts every process and its activities on ``task_queue`` (default: the setting)."""
-    inbox, recording = Inbox(pool), Recording(pool, metrics, remembers=cached_of(settings))
+    inbox, recording = Inbox(pool), Recording(pool, metrics, remembers=remembered_of(settings))
     return Worker(
         client,
         task_queue=task_queue or settings.task_queue,

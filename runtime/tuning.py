@@ -19,6 +19,7 @@ _MIB = 1024 * 1024
 _EMPTY_WORKER = 200 * _MIB
 _LEAST, _MOST = 200, 20_000
 _UNKNOWN = 1_000
+_MOST_REMEMBERED = 2_000
 
 
 class Tuning(TypedDict):
@@ -53,6 +54,11 @@ def tuning_of(settings: Settings) -> Tuning:
 def cached_of(settings: Settings) -> int:
     """How many processes the worker keeps in memory: what the setting says, else what fits."""
     return settings.max_cached_workflows if settings.max_cached_workflows is not None else cases_that_fit(memory_here())
+
+
+def remembered_of(settings: Settings) -> int:
+    """Of how many processes the worker remembers the last state: no more than it keeps in memory, at most 2,000."""
+    return min(cached_of(settings), _MOST_REMEMBERED)
 
 
 def cases_that_fit(memory: Memory | None) -> int:

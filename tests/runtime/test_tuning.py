@@ -8,7 +8,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, PollerBehaviorSimpleMax
 
 from runtime.memory import Memory, memory_here, settle
 from runtime.settings import Settings
-from runtime.tuning import KIB_PER_CACHED, cached_of, cases_that_fit, tuning_of
+from runtime.tuning import KIB_PER_CACHED, cached_of, cases_that_fit, remembered_of, tuning_of
 
 GIB = 1024**3
 MACHINE = "MemTotal:       16777216 kB\nMemFree: 1 kB\nMemAvailable:    8388608 kB\n"
@@ -80,6 +80,12 @@ def test_what_is_set_is_taken_and_what_is_not_follows_from_the_pool() -> None:
     given = tuning_of(Settings(activity_slots=3, local_activity_slots=4, pollers="autoscaling", workflow_pollers=2))
     assert (given["max_concurrent_activities"], given["max_concurrent_local_activities"]) == (3, 4)
     assert given["workflow_task_poller_behavior"] == PollerBehaviorAutoscaling(minimum=2, initial=2, maximum=2)
+
+
+def test_no_more_states_are_remembered_than_processes_are_kept() -> None:
+    kept_and_remembered = {0: 0, 300: 300, 20_000: 2_000}
+    for kept, remembered in kept_and_remembered.items():
+        assert remembered_of(Settings(max_cached_workflows=kept)) == remembered
 
 
 def test_what_was_loaded_before_serving_is_not_walked_through_again() -> None:
