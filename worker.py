@@ -23,6 +23,7 @@ from domain.errors import Refused
 from domain.process import Start
 from ledger.keys import MasterKey
 from ledger.migrate import check_schema, pending
+from ledger.world import States
 from runtime import event_loop
 from runtime.codec import PayloadKeys
 from runtime.embedded import say_ready
@@ -53,7 +54,7 @@ def make_worker(
     client: Client, pool: asyncpg.Pool, settings: Settings, *, task_queue: str | None = None, metrics: Metrics = OFF
 ) -> Worker:
     """The worker that hosts every process and its activities on ``task_queue`` (default: the setting)."""
-    inbox, recording = Inbox(pool), Recording(pool, metrics, remembers=remembered_of(settings))
+    inbox, recording = Inbox(pool), Recording(pool, metrics, states=States(remembered_of(settings)))
     return Worker(
         client,
         task_queue=task_queue or settings.task_queue,

@@ -30,14 +30,14 @@ _MISTAKES = (
 class Recording:
     """Lets the ledger decide and record; holds the pool and what it knows of the world.
 
-    ``remembers`` is of how many processes it keeps the state in memory, beside the workflows that are kept there.
+    ``states`` are those it remembers, beside the workflows that are kept in memory.
     """
 
-    def __init__(self, pool: asyncpg.Pool, metrics: Metrics = OFF, *, remembers: int = 1000) -> None:
+    def __init__(self, pool: asyncpg.Pool, metrics: Metrics = OFF, *, states: States | None = None) -> None:
         self._pool = pool
         self._tally = Tally(metrics)
         self._worlds = Worlds()
-        self._states = States(remembers)
+        self._states = States() if states is None else states
 
     @activity.defn(name=ACT)
     async def act(self, given: ActInput) -> Outcome:

@@ -81,7 +81,7 @@ class States:
     A state is given out only for the very event it was kept for, so a stale one is never used.
     """
 
-    def __init__(self, most: int = 1000) -> None:
+    def __init__(self, most: int = 2000) -> None:
         self._most = most
         self._known: OrderedDict[str, tuple[int, str, Any, Plan]] = OrderedDict()
         self._at: dict[str, datetime] = {}
