@@ -144,6 +144,10 @@ def _open_cases(section: Section, found: Json) -> None:
         Goal(f"{most['open']:,} 件在办时的吞吐", "loops / none open", most["loops_ratio"], bars["loops_ratio"], "×")
     )
     first = max(level["first_answer_s"] for level in levels)
+    memory, most_memory = max(level["worker_memory_ratio"] for level in levels), bars["worker_memory_ratio"]
+    section.goals.append(
+        Goal("工作进程内存，对空库", "worker memory / none open", memory, most_memory, "×", at_most=True)
+    )
     section.goals.append(
         Goal("重启后首个答复", "first answer after restart", first, bars["first_answer_s"], "s", at_most=True)
     )
@@ -190,6 +194,7 @@ def _open_cases(section: Section, found: Json) -> None:
         Fact(
             "缓存装满时，MiB", "worker with a full cache, MiB", _text(max(found["worker_mib_by_cached_cases"].values()))
         ),
+        Fact("按设置预计，MiB", "reckoned for such a cache, MiB", _text(found["worker_mib_reckoned"])),
         Fact("每秒开始的流程", "workflows begun per second", _text(most["begun_per_s"])),
         Fact("突发中被拒绝", "refused in the bursts", _text(sum(level["burst"]["refused"] for level in levels))),
         Fact("处理器，对空库", "CPU / none open", _text(most["cpu_ratio"])),

@@ -48,15 +48,19 @@ class Recalled(BaseModel):
     def __copy__(self) -> Self:
         """As the base class does it, for values without extra fields and private attributes.
 
-        Folding copies a state for every fact, and the base class asks five times how to copy before it does.
+        Folding copies a state for every fact, and the base class asks five times how to copy before it does. Which
+        fields were given is said by the same set: nobody can give an immutable value another one.
         """
-        return self._put_together(self.__dict__.copy(), self.__pydantic_fields_set__.copy())
+        return self._put_together(self.__dict__.copy(), self.__pydantic_fields_set__)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """As the base class does it, in one go: folding does little else."""
         if deep or not update:
             return super().model_copy(update=update, deep=deep)
-        return self._put_together({**self.__dict__, **update}, {*self.__pydantic_fields_set__, *update})
+        given = self.__pydantic_fields_set__
+        if not given.issuperset(update):
+            given = {*given, *update}
+        return self._put_together({**self.__dict__, **update}, given)
 
     @classmethod
     def _put_together(cls, values: dict[str, Any], given: set[str]) -> Self:

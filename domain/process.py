@@ -7,7 +7,7 @@ Owns the shapes that every process shares. A process is a handful of pure functi
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, JsonValue, TypeAdapter
 
@@ -214,6 +214,19 @@ class Outcome(Recalled):
     plan: Plan | None = None
     answer: Answer | None = None
     refusal: Refusal | None = None
+
+    # No field: it is neither compared nor written, and a copy does not have it.
+    __slots__ = ("_state",)
+
+    @property
+    def state(self) -> Any:
+        """The state after ``events``, where this very process has reckoned it; None in what was read back."""
+        return getattr(self, "_state", None)
+
+    def with_state(self, state: Any) -> Self:
+        """This outcome, which from now on knows the state it leads to."""
+        object.__setattr__(self, "_state", state)
+        return self
 
 
 class HandOver(Recalled):

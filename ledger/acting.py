@@ -260,7 +260,8 @@ class _Act:
             kinds=tuple(str(body["kind"]) for body in bodies),
         )
         missed = tuple(each.body for each in self.opened.events)
-        return Outcome(events=(*missed, *bodies), seq=seq, hash=head, plan=plan, answer=answer)
+        outcome = Outcome(events=(*missed, *bodies), seq=seq, hash=head, plan=plan, answer=answer)
+        return outcome.with_state(after)
 
     def _with_plan(self, state: Any) -> tuple[Any, Plan]:
         """The state at the head of the stream with the plan by which its rows were written."""

@@ -72,6 +72,11 @@ def cases_that_fit(memory: Memory | None) -> int:
     return max(_LEAST, min(_MOST, (share - _EMPTY_WORKER) // (KIB_PER_CACHED * 1024)))
 
 
+def memory_of(cases: int) -> int:
+    """Bytes that a worker is reckoned to take which keeps so many processes; ``cases_that_fit`` the other way round."""
+    return _EMPTY_WORKER + cases * KIB_PER_CACHED * 1024
+
+
 def _pollers(settings: Settings, most: int, *, least: int) -> PollerBehavior:
     if settings.pollers == "fixed":
         return PollerBehaviorSimpleMaximum(most)

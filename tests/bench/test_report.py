@@ -15,6 +15,7 @@ from bench.open_cases import as_object as open_cases_as_object
 from bench.paths import Path as Walked
 from bench.report import Figures, History, as_object
 from bench.results import hand_out, keep
+from runtime.tuning import memory_of
 
 SECOND = 1_000_000
 
@@ -68,6 +69,7 @@ def level(open_cases: int) -> Level:
         fill_per_s=50.0,
         loops={"full": rounds(1.0), "empty": rounds(1.0)},
         memory={"worker": 300, "temporal": 900, "postgres": 100},
+        memory_of_empty=300,
         burst=[1000, 2000],
         burst_took=SECOND,
         restarts=[2 * SECOND],
@@ -83,6 +85,10 @@ def large(missing: Level) -> None:
     missing.memory["worker"] = 400
 
 
+def reckless(missing: Level) -> None:
+    missing.memory["worker"] = missing.memory_of_empty = memory_of(1000) + 1
+
+
 def late(missing: Level) -> None:
     missing.restarts = [4 * SECOND]
 
@@ -91,7 +97,7 @@ def refusing(missing: Level) -> None:
     missing.refused = 1
 
 
-@pytest.mark.parametrize("spoil", [slow, large, late, refusing])
+@pytest.mark.parametrize("spoil", [slow, large, reckless, late, refusing])
 def test_every_bar_of_the_open_cases_decides(spoil: Callable[[Level], None]) -> None:
     cache, few, many = Cache(1000, {250: 200, 1000: 300}), level(10_000), level(50_000)
 

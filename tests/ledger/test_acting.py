@@ -61,11 +61,13 @@ class Sender:
         outcome = await act(self.pool, self.worlds, given)
         # The worker that acted follows the outcome as it was made, every other one what the history tells of it.
         assert as_history_tells(outcome) == outcome
+        assert as_history_tells(outcome).state is None
         self.outcomes.append(outcome)
         if not lost:
             for event in outcome.events:
                 self.state = self.process.evolve(self.state, self.process.read_event(event))
             self.seq, self.hash = outcome.seq, outcome.hash
+            assert outcome.state in (self.state, None)
         return outcome
 
     async def do(self, who: str, command: Json, *, lost: bool = False) -> Outcome:
@@ -364,3 +366,4 @@ async def test_a_sender_who_gives_no_state_is_judged_by_what_is_remembered_or_fo
     remembered = states.get(sender.stream, accepted.seq, accepted.hash)
     assert remembered is not None
     assert remembered[0] == await _state(sender)
+    assert accepted.state is remembered[0]

@@ -8,7 +8,7 @@ from temporalio.api.common.v1 import Payload
 
 from domain.errors import Refused
 from domain.people import Actor, Role
-from domain.process import Answer, Envelope, Start
+from domain.process import Answer, Envelope, Outcome, Start
 from runtime.codec import Sealer
 from runtime.plugin import Recent
 from tests.payloads import as_history_tells, converter
@@ -61,6 +61,18 @@ def test_the_converters_of_one_process_remember_together(opened: list[Payload]) 
 
     assert own._new_payload_converter().from_payloads(sealed, [Answer]) == [ANSWER]
     assert opened == []
+
+
+def test_the_state_an_outcome_knows_reaches_who_is_in_the_same_process_and_is_written_nowhere() -> None:
+    own, state = converter().payload_converter, object()
+    outcome = Outcome(seq=1, hash="h").with_state(state)
+
+    sealed = own.to_payloads([outcome])
+
+    assert own.from_payloads(sealed, [Outcome])[0].state is state
+    assert as_history_tells(outcome).state is None
+    assert outcome == as_history_tells(outcome) == Outcome(seq=1, hash="h")
+    assert outcome.model_copy(update={"seq": 2}).state is None
 
 
 def test_a_value_wanted_as_another_type_is_opened(opened: list[Payload]) -> None:

@@ -8,7 +8,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, PollerBehaviorSimpleMax
 
 from runtime.memory import Memory, memory_here, settle
 from runtime.settings import Settings
-from runtime.tuning import KIB_PER_CACHED, cached_of, cases_that_fit, remembered_of, tuning_of
+from runtime.tuning import cached_of, cases_that_fit, memory_of, remembered_of, tuning_of
 
 GIB = 1024**3
 MACHINE = "MemTotal:       16777216 kB\nMemFree: 1 kB\nMemAvailable:    8388608 kB\n"
@@ -68,7 +68,7 @@ def test_what_is_kept_fits_into_the_memory(memory: Memory | None, least: int, mo
     fits = cases_that_fit(memory)
     assert least <= fits <= most
     if memory is not None and fits > 200:
-        assert fits * KIB_PER_CACHED * 1024 < memory.size
+        assert memory_of(fits) < memory.size
 
 
 def test_what_is_set_is_taken_and_what_is_not_follows_from_the_pool() -> None:

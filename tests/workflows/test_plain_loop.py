@@ -1,9 +1,13 @@
 """The plain loop on the real server, and what it costs."""
 
 from datetime import datetime
+from typing import Any
+
+import pytest
 
 from domain.case.vocabulary import PHASES, Stage
 from domain.ladder import ClockKind
+from domain.process import Outcome
 from tests.neighbourhood import LEAD
 from tests.waiting import eventually
 from tests.workflows.office import PLAIN_LOOP, Office
@@ -16,6 +20,24 @@ async def test_the_plain_loop_reaches_its_appraisal_within_80_history_events(off
     assert answers[-1].stage == "appraised"
     assert len(answers) == len(PLAIN_LOOP) == 11
     assert (await office.temporal_history(stream)).total() <= 80
+
+
+async def test_a_workflow_takes_over_the_states_its_worker_has_just_reckoned(
+    office: Office, cached: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, taken = await office.register(), list[Any]()
+
+    def spied(outcome: Outcome) -> Any:
+        taken.append(getattr(outcome, "_state", None))
+        return taken[-1]
+
+    monkeypatch.setattr(Outcome, "state", property(spied))
+    answers = await office.walk(stream)
+
+    reckoned = [state for state in taken if state is not None]
+    assert reckoned[-1] == await office.state(stream)
+    assert {answer.stage for answer in answers} <= {state.stage for state in reckoned}
+    assert reckoned == taken or not cached, "only what is read out of a history is folded"
 
 
 async def test_search_attributes_are_written_when_the_phase_changes_and_at_no_other_act(office: Office) -> None:
