@@ -5,7 +5,7 @@ accepted it, the ledger is given so many more like it, and their workflows are b
 them. Sides alternate as in ``python -m bench``, so that neither the machine's moods nor warm-up count. For each number
 of open cases: loops per second, processor time and memory of the worker against the empty office, a burst of openings,
 the first answer after a worker is started again, and after each process was killed. The cache of a worker holds fewer
-cases than are open, and both have had as many cases as that since they were full.
+cases than are open; before its memory is read each has closed as many loops as its cache holds.
 
 The exit code is 0 when every bar is reached.
 """

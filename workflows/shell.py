@@ -262,7 +262,7 @@ class Shell:
     def _folded(self, outcome: Outcome) -> Any:
         """The state after the outcome: the very one by which it was decided where that is still at hand, else folded.
 
-        Both are equal. Sharing it halves what a worker keeps of a case.
+        Both are equal. The worker remembers that state too, so that one of a case is kept instead of two.
         """
         if (reckoned := outcome.state) is not None:
             return reckoned
