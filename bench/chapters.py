@@ -143,11 +143,11 @@ def _open_cases(section: Section, found: Json) -> None:
     section.goals.append(
         Goal(f"{most['open']:,} 件在办时的吞吐", "loops / none open", most["loops_ratio"], bars["loops_ratio"], "×")
     )
-    first = max(level["first_answer_s"] for level in levels)
     memory, most_memory = max(level["worker_memory_ratio"] for level in levels), bars["worker_memory_ratio"]
     section.goals.append(
         Goal("工作进程内存，对空库", "worker memory / none open", memory, most_memory, "×", at_most=True)
     )
+    first = max(level["first_answer_s"] for level in levels)
     section.goals.append(
         Goal("重启后首个答复", "first answer after restart", first, bars["first_answer_s"], "s", at_most=True)
     )
